@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# make            build into $(B)             make run        install what is missing, build, climb the ladder
+# make check      run, then every test        make sanitize   the tests under ASan and UBSan
+# make bench      speed, as ratios            make golden     write the reports' expected outputs anew
+# make install    DESTDIR= prefix=            make style      what clang-format and ci/style say
+B ?= build
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+datarootdir ?= $(prefix)/share
+mandir ?= $(datarootdir)/man
+completiondir ?= $(datarootdir)/bash-completion/completions
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+V ?= 0
+Q = $(if $(filter 1,$(V)),,@)
+
+lib_pc = libxml-2.0 jansson zlib
+all_cflags = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers -MMD -MP -I$(B) $(pc_cflags) $(CPPFLAGS) $(CFLAGS)
+pc_cflags := $(shell $(PKG_CONFIG) --cflags $(lib_pc) 2>/dev/null)
+all_libs = $(LDLIBS) $(shell $(PKG_CONFIG) --libs $(lib_pc)) -lm -ldl -lpthread
+
+# The folder is the list: a file added here needs no other edit.
+kernels := $(basename $(notdir $(wildcard kernels/*.k)))
+cases := $(basename $(notdir $(wildcard cases/ladder/*.xml)))
+probes := $(basename $(notdir $(wildcard harness/probes/*.c)))
+backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c,$(wildcard backends/*.c)) $(patsubst %/,%,$(wildcard backends/*/))))))
+reports := $(filter-out clean body,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
+commands := $(patsubst cmd_%,%,$(basename $(notdir $(wildcard harness/cmd_*.c))))
+sources := $(filter-out %_test.c,$(wildcard harness/*.c harness/probes/*.c backends/*.c backends/*/*.c reports/*.c))
+objects := $(sources:%.c=$(B)/%.o) $(kernels:%=$(B)/kernels/%.o)
+core := $(filter-out $(B)/harness/main.o,$(objects))
+tests := $(patsubst %.c,$(B)/%,$(wildcard harness/*_test.c backends/*_test.c backends/*/*_test.c reports/*_test.c kernels/*_test.c))
+id = $(subst -,_,$(1))
+
+all: $(B)/gpuladder
+.PHONY: all run check sanitize bench golden style install uninstall clean setup FORCE
+
+$(B)/gpuladder: $(objects)
+	@echo "  link  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $^ $(all_libs)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	$(Q)$(CC) $(all_cflags) -c -o $@ $<
+
+# Registries, written anew only when a folder's list changes.
+define registry
+$(B)/$(1).def: FORCE
+	@mkdir -p $$(@D); printf '%s\n' $(foreach x,$(sort $(2)),'$(3)($(call id,$(x)), "$(x)")') >$$@.new; \
+	if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
+endef
+$(eval $(call registry,kernels,$(kernels),KERNEL))
+$(eval $(call registry,cases,$(cases),CASES))
+$(eval $(call registry,probes,$(probes),PROBE))
+$(eval $(call registry,backends,$(backends),BACKEND))
+$(eval $(call registry,reports,$(reports),REPORT))
+$(eval $(call registry,commands,$(commands),COMMAND))
+$(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
+	$(wildcard cases/ladder/*.xml) cases/case.rng
+
+# A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
+shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h)
+kflags = -Ikernels -DKFILE='"$*.k"' -DKNONCE=$$(cat $(shells) kernels/$*.k | cksum | cut -d' ' -f1)u
+$(B)/kernels/%.spv: kernels/%.k $(shells)
+	@mkdir -p $(@D)
+	@echo "  glsl  $<"
+	$(Q)$(CC) -E -P -undef -x c $(kflags) kernels/wrap.comp | sed 's/^%/#/' >$(@:.spv=.comp)
+	$(Q)glslangValidator --quiet -V --target-env vulkan1.1 -o $@ $(@:.spv=.comp)
+$(B)/kernels/%.cl: kernels/%.k $(shells)
+	@mkdir -p $(@D)
+	@echo "  cl    $<"
+	$(Q)$(CC) -E -undef -x c $(kflags) kernels/wrap.cl | sed '/^# .*"<.*>"/d' >$@
+$(B)/kernels/%.o: $(B)/kernels/%.spv $(B)/kernels/%.cl kernels/wrap.c
+	@echo "  cc    kernels/$*.k"
+	$(Q)$(CC) $(all_cflags) -Wno-unused-parameter -ffp-contract=off $(kflags) -DKSYM=lad_kernel_$(call id,$*) -DKNAME='"$*"' \
+	    -DKSPV='"$(B)/kernels/$*.spv"' -DKCL='"$(B)/kernels/$*.cl"' -DKSPV_BYTES=$$(stat -c %s $(B)/kernels/$*.spv) -c -o $@ kernels/wrap.c
+.PRECIOUS: $(B)/kernels/%.spv $(B)/kernels/%.cl
+
+$(B)/%_test: %_test.c $(core)
+	@mkdir -p $(@D)
+	@echo "  test  $@"
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -rdynamic -o $@ $< $(core) $$($(PKG_CONFIG) --cflags --libs cunit) $(all_libs)
+
+setup:
+	@ci/setup
+run: setup
+	@$(MAKE) --no-print-directory all
+	@ci/ladder $(B)
+check: setup
+	@$(MAKE) --no-print-directory all $(tests)
+	@ci/check $(B)
+sanitize:
+	@$(MAKE) --no-print-directory B=build-asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer' tests_only=1 sanitized
+sanitized: all $(tests)
+	@ci/units $(B)
+bench: all
+	@ci/bench/run $(B)
+golden: all
+	@ci/golden $(B)
+style:
+	@ci/style
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(completiondir)
+	install -m 755 $(B)/gpuladder $(DESTDIR)$(bindir)/gpuladder
+	$(B)/gpuladder help --man >$(DESTDIR)$(mandir)/man1/gpuladder.1
+	$(B)/gpuladder help --completion >$(DESTDIR)$(completiondir)/gpuladder
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/gpuladder $(DESTDIR)$(mandir)/man1/gpuladder.1 $(DESTDIR)$(completiondir)/gpuladder
+clean:
+	rm -rf build build-asan
+
+-include $(objects:.o=.d) $(tests:=.d)

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All internal types and prototypes, grouped by the file that defines them: the table of contents.
+ *
+ * Data flows one way: case files (case.c) x devices (devices.c) -> plan (plan.c) -> workers (run.c, child.c, worker.c)
+ * -> probe (probes/) on a device (gpu.c) -> record (record.c), a JSON line, journalled -> reports (reports/).
+ * Strings and arrays inside a structure live in the arena that it was made in, unless it says otherwise.
+ */
+#ifndef LAD_HARNESS_H
+#define LAD_HARNESS_H
+
+#include "../backends/backend.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define LAD_VERSION "0.1.0"
+#define LAD_N(array) (sizeof(array) / sizeof *(array))
+
+/* ---- util.c: memory, text, clock, messages ------------------------------------------------------------------ */
+
+struct lad_arena; /* everything allocated in it dies with it; running out of host memory aborts */
+struct lad_arena *lad_arena_create(void);
+void lad_arena_destroy(struct lad_arena **); /* takes a pointer to NULL */
+void *lad_alloc(struct lad_arena *, size_t bytes); /* zeroed, aligned for any type */
+char *lad_strdup(struct lad_arena *, const char *); /* NULL gives NULL */
+char *lad_printf(struct lad_arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Room for one more element behind *n; doubles the array in the arena and returns the new element, zeroed. */
+void *lad_push(struct lad_arena *, void *array, size_t *n, size_t element_bytes);
+#define LAD_PUSH(arena, array, n) ((__typeof__(array))lad_push(arena, &(array), &(n), sizeof *(array)))
+
+uint64_t lad_now_ns(void);      /* CLOCK_MONOTONIC */
+uint64_t lad_random(uint64_t *state); /* splitmix64 */
+uint64_t lad_hash(const void *, size_t, uint64_t start); /* FNV-1a, to derive seeds and keys */
+bool lad_glob(const char *pattern, const char *text); /* fnmatch */
+uint32_t lad_crc(const void *, size_t);
+/* One message to the user on stderr: "gpuladder: ...". Where the fault was found, once. */
+void lad_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void lad_note(const char *format, ...) __attribute__((format(printf, 1, 2))); /* unless -q */
+/* Whole file, NUL-terminated, at most `most` bytes; NULL after lad_error. */
+char *lad_read_file(struct lad_arena *, const char *path, size_t most, size_t *bytes);
+/* Calls write(), then renames over path; false after lad_error (disk full included). "-" is stdout. */
+bool lad_write_file(const char *path, bool (*write)(FILE *, const void *), const void *arg);
+bool lad_make_dir(const char *path); /* with parents; false after lad_error */
+extern int lad_verbosity; /* -1 with -q, 0, 1 with -v, 2 ... */
+
+/* ---- rungs.def, classes.def (tables), ladder.c ---------------------------------------------------------------- */
+
+struct lad_rung {
+    int number;
+    const char *name;   /* "memory": the group in class names */
+    const char *proves;
+    uint32_t on;        /* bit set of the rungs that it stands on */
+};
+extern const struct lad_rung lad_rungs[];
+extern const int lad_n_rungs;
+
+struct lad_class { /* a root cause of the fault catalogue */
+    const char *id, *name, *looks, *apart;
+};
+extern const struct lad_class lad_classes[];
+extern const int lad_n_classes;
+
+/* ---- case.c: case text -> struct lad_case; nobody else reads case text -------------------------------------- */
+
+enum lad_type { LAD_U32, LAD_I32, LAD_F32, LAD_U64, LAD_I64, LAD_F64, LAD_U16, LAD_U8 };
+uint32_t lad_type_bytes(enum lad_type);
+const char *lad_type_name(enum lad_type);
+
+struct lad_expr { /* integer expression over the case's variables, kept as text; "" is absent */
+    const char *text;
+    int line;
+};
+struct lad_var {
+    const char *name;
+    struct lad_expr value; /* may use the variables before it and the sweep */
+};
+struct lad_need {
+    enum lad_cap cap;
+    struct lad_expr min; /* absent: 1 */
+};
+enum lad_role { LAD_INPUT, LAD_OUTPUT, LAD_INOUT };
+struct lad_case_buf {
+    const char *name;
+    enum lad_type type;
+    struct lad_expr count;  /* elements */
+    enum lad_mem mem;
+    enum lad_role role;
+    const char *fill;       /* "random", "small", "index", "ramp", "special", "tags" or "=EXPR"; NULL: canary */
+    bool address;
+    const char *table;      /* holds the addresses of the buffers whose names begin with this, else NULL */
+    int line;
+};
+struct lad_arg {
+    const char *name;  /* the kernel's buffer or scalar */
+    const char *buf;   /* a buffer of the case, for buffers */
+    const char *text;  /* raw value for scalars that are no integers ("1.5", "0x0102030405060708") */
+    struct lad_expr value, offset, bytes;
+};
+enum lad_step_kind {
+    LAD_STEP_DISPATCH, LAD_STEP_FILL, LAD_STEP_COPY, LAD_STEP_WRITE, LAD_STEP_BARRIER, LAD_STEP_WAIT, LAD_STEP_SUBMIT,
+    LAD_STEP_FINISH, LAD_STEP_READ
+};
+struct lad_step {
+    enum lad_step_kind kind;
+    int line;
+    const struct lad_kernel_source *kernel;
+    struct lad_expr items[3], groups[3], local[3], base[3]; /* items: rounded up to whole workgroups */
+    struct lad_expr dynamic, constant[2], queue, repeat;
+    const char *indirect; /* buffer with the group counts */
+    struct lad_expr indirect_offset;
+    struct lad_arg *args;
+    size_t n_args;
+    const char *buf, *from; /* fill, copy, write, read */
+    struct lad_expr offset, from_offset, bytes, word;
+    const char *fill;
+};
+struct lad_expect {
+    const char *buf, *oracle; /* an oracle of oracle.c */
+    const char *with;         /* the oracle's parameter text, or NULL */
+    double ulp;               /* largest distance, 0 exact */
+    int line;
+};
+struct lad_measure_want {
+    const char *name, *unit;  /* "GB/s", "GFLOP/s", "us" */
+    struct lad_expr work;     /* bytes or operations of one dispatch */
+    struct lad_expr floor_discrete, floor_any; /* in the unit; absent: none */
+    int line;
+};
+struct lad_case {
+    const char *id, *file, *proves, *probe; /* probe: "steps" unless the case names another */
+    int rung, line;
+    bool gates;          /* its failure blocks the rungs above; false for known edges of drivers */
+    bool ordered;        /* barriers between steps are supplied; false: only where the case says so */
+    bool small;          /* small enough for simulators and validation in a run with --include-small only */
+    uint32_t timeout_s;  /* 0: the run's */
+    struct lad_need *needs;
+    size_t n_needs;
+    const char *sweep;   /* variable that is swept, or NULL */
+    int64_t *sweep_values;
+    size_t n_sweep;
+    struct lad_var *vars;
+    size_t n_vars;
+    struct lad_case_buf *bufs;
+    size_t n_bufs;
+    struct lad_step *steps;
+    size_t n_steps;
+    struct lad_expect *expects;
+    size_t n_expects;
+    struct lad_measure_want *measures;
+    size_t n_measures;
+    struct lad_var *params; /* for probes other than "steps": name and text */
+    size_t n_params;
+};
+struct lad_cases {
+    struct lad_case *item;
+    size_t n;
+};
+/* Appends the cases of a file; name is what messages call it. False after lad_error with name:line. `schema`: check
+ * against the RELAX NG schema first (embedded files are checked when the program is built). */
+bool lad_case_parse(struct lad_arena *, const char *text, size_t bytes, const char *name, bool schema, struct lad_cases *);
+bool lad_case_load(struct lad_arena *, const char *path, struct lad_cases *);  /* a file, or a folder of .xml */
+bool lad_case_builtin(struct lad_arena *, struct lad_cases *);
+const char *lad_case_group(const struct lad_case *); /* its rung's name */
+struct lad_scope {   /* values of variables while a case runs */
+    const char *name[32];
+    int64_t value[32];
+    size_t n;
+};
+bool lad_eval(const char *text, const struct lad_scope *, int64_t *value, char *why, size_t why_bytes);
+
+/* ---- kernels (registry made by the Makefile) ---------------------------------------------------------------- */
+
+extern const struct lad_kernel_source *const lad_kernels[]; /* ends in NULL */
+const struct lad_kernel_source *lad_kernel_find(const char *name);
+
+/* ---- discover.c: driver files on this machine; loads nothing ------------------------------------------------ */
+
+struct lad_icd {
+    const char *api;      /* "vk", "cl", "host", or "plugin" */
+    const char *file;     /* manifest, .icd file or plugin; "" for host */
+    const char *library;  /* what it names */
+    const char *refused;  /* why it cannot be used, or NULL */
+};
+/* Every driver file that the loaders would consider, in the loaders' order, host first. Obeys the loaders' own
+ * environment variables. A loader that cannot be opened is an entry with file "" and the reason. */
+size_t lad_discover(struct lad_arena *, struct lad_icd **);
+/* The environment that narrows a worker to one driver file: "NAME=value", or NULL when nothing need be set. */
+const char *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
+/* Variables of the environment that can change results: "NAME=value" ..., NULL at the end. */
+const char **lad_environment(struct lad_arena *);
+
+/* ---- devices.c: drivers asked in processes of their own ------------------------------------------------------ */
+
+struct lad_device {
+    char spec[32];        /* "vk:0", "cl:0:1", "host" */
+    char slug[80];        /* "vk-llvmpipe": stable over driver updates, unique in a run */
+    const struct lad_icd *icd;
+    size_t index;         /* within the worker of that ICD */
+    struct lad_dev_info info;
+};
+struct lad_inventory {
+    struct lad_icd *icd;
+    size_t n_icds;
+    struct lad_device *device;
+    size_t n_devices;
+};
+/* Starts one worker per ICD (child.c), gathers what each reports within timeout_ms, and fills refused reasons for those
+ * that crash, hang, fail or have no device. `want`: specs, slugs or name parts, NULL-terminated, to start only what is
+ * needed; NULL asks all. Workers stay alive for run.c. */
+bool lad_inventory_take(struct lad_arena *, const char *const *want, uint32_t timeout_ms, struct lad_inventory *);
+void lad_inventory_release(void); /* ends workers nobody used */
+bool lad_device_matches(const struct lad_device *, const char *spec);
+json_t *lad_dev_info_json(const struct lad_dev_info *);
+bool lad_dev_info_parse(struct lad_arena *, json_t *, struct lad_dev_info *);
+
+/* ---- backends (registry made by the Makefile) --------------------------------------------------------------- */
+
+extern const struct lad_backend *const lad_backends[]; /* ends in NULL */
+const struct lad_backend *lad_backend_find(const char *prefix); /* "vk", "cl", "host" */
+
+/* ---- gpu.c: front of a backend: checks arguments, supplies optional members, counts, drops on request -------- */
+
+enum lad_drop { LAD_DROP_NONE, LAD_DROP_DISPATCH, LAD_DROP_UPLOAD, LAD_DROP_TRANSFER, LAD_DROP_INFO };
+struct lad_gpu {
+    const struct lad_backend *backend;
+    struct lad_dev *dev;
+    struct lad_dev_info info;
+    enum lad_drop drop;      /* --drop: the mutation check; calls of that kind do nothing and succeed */
+    uint64_t n_dropped;
+    uint64_t open_ns;
+    struct lad_times times;  /* of the last wait */
+    struct lad_fail fail;    /* of the last call that returned false */
+    uint32_t n_recorded;     /* commands since the last wait */
+    uint64_t deadline_ns;    /* lad_now_ns() at which waits give up; 0: none */
+};
+bool lad_gpu_open(struct lad_gpu *, const struct lad_backend *, size_t index, const struct lad_dev_info *);
+void lad_gpu_close(struct lad_gpu *);
+struct lad_buf *lad_gpu_buf(struct lad_gpu *, const struct lad_buf_desc *);
+void lad_gpu_free(struct lad_gpu *, struct lad_buf *);
+bool lad_gpu_plant(struct lad_gpu *, struct lad_buf *, uint64_t offset, const void *, size_t); /* instruments; never dropped */
+bool lad_gpu_upload(struct lad_gpu *, struct lad_buf *, uint64_t offset, const void *, size_t); /* the case's data */
+bool lad_gpu_read(struct lad_gpu *, struct lad_buf *, uint64_t offset, void *, size_t);
+struct lad_kernel *lad_gpu_kernel(struct lad_gpu *, const struct lad_kernel_desc *); /* kept by the gpu, freed at close */
+bool lad_gpu_dispatch(struct lad_gpu *, const struct lad_dispatch *);
+bool lad_gpu_fill(struct lad_gpu *, struct lad_buf *, uint64_t offset, uint64_t bytes, uint32_t word);
+bool lad_gpu_copy(struct lad_gpu *, struct lad_buf *, uint64_t, struct lad_buf *, uint64_t, uint64_t bytes);
+bool lad_gpu_barrier(struct lad_gpu *);
+bool lad_gpu_wait(struct lad_gpu *);
+bool lad_gpu_submit(struct lad_gpu *);
+bool lad_gpu_finish(struct lad_gpu *);
+void *lad_gpu_map(struct lad_gpu *, struct lad_buf *, bool write);
+bool lad_gpu_unmap(struct lad_gpu *, struct lad_buf *);
+
+/* ---- record.c: everything known about one case on one device; the only serialiser --------------------------- */
+
+/* In the order in which they win when merged; names as printed in lower case. */
+#define LAD_STATUSES(X)                                                                                                 \
+    X(PASS, "pass") X(SKIP, "skip") X(BLOCKED, "blocked") X(FAIL, "fail") X(TIMEOUT, "timeout") X(CRASH, "crash")       \
+    X(LOST, "lost") X(ERROR, "error") X(MISSING, "missing")
+#define LAD_STATUS_ENUM(sym, name) LAD_STATUS_##sym,
+enum lad_status { LAD_STATUSES(LAD_STATUS_ENUM) LAD_STATUS_COUNT };
+#undef LAD_STATUS_ENUM
+const char *lad_status_name(enum lad_status);
+bool lad_status_parse(const char *, enum lad_status *);
+
+struct lad_fact {        /* one thing that is known: '+' shown to work, '-' not known or not there, '!' shown broken */
+    char sign;
+    const char *text;
+};
+struct lad_measure {
+    const char *name, *unit, *clock; /* clock: "device" or "host" */
+    const char *doubt;   /* why the figure is not to be believed, or NULL; a doubted figure is no result */
+    double value, floor; /* floor 0: none was stated */
+    uint64_t size;       /* value of the sweep variable it was taken at */
+};
+struct lad_diff {
+    uint64_t index;          /* element */
+    uint64_t expected, actual; /* raw bits */
+    double ulps;             /* distance for floats, else 0 */
+};
+struct lad_seen {        /* what one buffer looked like afterwards */
+    const char *name, *type; /* element type, "uint" ... */
+    const char *mem;         /* "device", "coherent" ... */
+    const char *signature;   /* in words, e.g. "all canary" */
+    /* Letters by run, e.g. "960. 64P": '.' ok, '0' zero, 'P' canary kept, 'H' host canary, 'e' value of another place,
+     * 'N' NaN or infinity, 'x' other. One letter a cell; cells are elements up to 4096, else bins of `bin` elements. */
+    const char *map;
+    uint64_t bin, bytes, n, n_checked, n_wrong, first, last;
+    struct lad_diff *diff;   /* the first 3, each change of kind up to 8, the last */
+    size_t n_diffs;
+};
+struct lad_record {
+    /* want: case.c, plan.c */
+    const char *id, *file, *group, *proves, *device /* slug */, *spec;
+    int rung, line;
+    uint64_t seed;
+    /* got: the probe */
+    enum lad_status status;
+    const char *type;     /* dotted token, "ladder.mismatch.all-zero"; NULL for pass */
+    const char *message;  /* one line of plain words; for skip and blocked the reason */
+    const char *sweep;    /* name of the swept variable, or NULL */
+    int64_t sweep_failed, sweep_passed, sweep_reached; /* smallest failing (found by bisection), largest passing below it, largest tried */
+    struct lad_fact *facts;
+    size_t n_facts;
+    struct lad_measure *measures;
+    size_t n_measures;
+    struct lad_seen *seen;
+    size_t n_seen;
+    const char **messages; /* of the validation layer, driver or build log */
+    size_t n_messages;
+    uint64_t time_ns, open_ns, build_ns, first_ns; /* whole case; opening the device, building, first dispatch where they fell in it */
+    uint64_t n_dropped;   /* calls that --drop removed */
+    /* ended: child.c */
+    int exit_code, signal; /* -1 and 0 unless the worker ended in this case */
+    const char *output;    /* tail of what driver and worker printed, or NULL */
+    uint64_t output_bytes;
+    uint32_t tries;        /* runs it took: 1, more with --retries */
+    bool flaky;            /* passed on a retry */
+    /* known results: plan.c */
+    const char *known;     /* reason of an expected failure, or NULL */
+    bool unexpected;       /* an expected failure that passed */
+};
+json_t *lad_record_json(const struct lad_record *);
+bool lad_record_parse(struct lad_arena *, json_t *, struct lad_record *); /* false: not a record; says nothing */
+void lad_record_fact(struct lad_arena *, struct lad_record *, char sign, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Sets status, type and message unless a worse status is there already. */
+void lad_record_set(struct lad_arena *, struct lad_record *, enum lad_status, const char *type, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Does it count as unexpected, and hence for the exit status? */
+bool lad_record_bad(const struct lad_record *);
+
+/* ---- plan.c: cases x devices x filters; known results are joined here ---------------------------------------- */
+
+struct lad_run {          /* all that a report needs; rebuilt from a journal by run_read.c */
+    const char *version, *command /* as typed */, *host, *started /* UTC, 2026-11-21T01:14:07 */, *os;
+    uint64_t seed, time_ns;
+    const char **env;     /* "NAME=value" */
+    size_t n_env;
+    struct lad_icd *icd;  /* refused ones with their reason */
+    size_t n_icds;
+    struct lad_device *device;
+    size_t n_devices;
+    struct lad_record *record; /* device by device in ladder order; planned cases that did not run are LAD_STATUS_MISSING */
+    size_t n_records;
+    bool complete;        /* the run came to its end */
+    const char *cut;      /* why not, or NULL: "interrupted", "killed" ... */
+};
+struct lad_options;
+/* Fills run->record with what shall run, in ladder order, status MISSING; skips that are known already (filters of
+ * --skips) are set. False after lad_error: unknown names in baseline, caselist, --only ... */
+bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
+
+/* ---- run.c: the loop over records; child.c: the only fork, exec, kill and wait; worker.c: the other end ------- */
+
+/* Runs what is planned, journalling each record to options->output/journal.jsonl. False after lad_error when the
+ * harness itself failed (exit 99). */
+bool lad_run_all(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
+bool lad_journal_read(struct lad_arena *, const char *dir, struct lad_run *);
+int lad_worker_main(int argc, char **argv); /* `gpuladder __worker ...`, never typed by a user */
+
+/* ---- probes/ (registry made by the Makefile) ---------------------------------------------------------------- */
+
+struct lad_probe {
+    const char *name, *summary;
+    /* Runs the case on the open device and fills the record's "got" part; objects may be left to lad_gpu_close only
+     * after a timeout or loss. */
+    void (*run)(struct lad_gpu *, const struct lad_case *, struct lad_arena *, struct lad_record *);
+};
+extern const struct lad_probe *const lad_probes[]; /* ends in NULL */
+const struct lad_probe *lad_probe_find(const char *name);
+
+/* ---- oracle.c: what must come out, computed apart from the kernels ------------------------------------------- */
+
+struct lad_data {         /* host copy of a buffer */
+    const struct lad_case_buf *buf;
+    uint64_t n;
+    void *before;         /* as planted or uploaded */
+    void *after;          /* as read back; NULL before that */
+};
+struct lad_oracle_in {
+    const struct lad_data *data;
+    size_t n_data;
+    const struct lad_scope *scope;
+    const char *with;
+    const struct lad_gpu *gpu;
+};
+struct lad_oracle {
+    const char *name, *summary;
+    /* Raw bits of element i of buffer `out`. May be called for any subset of i in ascending order. */
+    uint64_t (*at)(const struct lad_oracle_in *, const struct lad_data *out, uint64_t i);
+    uint64_t cost;        /* rough operations an element, 0: constant; large buffers are then checked by sample */
+};
+const struct lad_oracle *lad_oracle_find(const char *name);
+
+/* ---- options.c: one table for parser, help, manual page and completion --------------------------------------- */
+
+struct lad_options {
+    const char *verb;
+    const char **args;            /* what is not an option, NULL at the end */
+    const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require; /* NULL-terminated, never NULL */
+    const char *caselist, *output, *junit, *json, *flavor, *color, *plugin, *github_summary, *markdown;
+    int shard, shards;            /* 1-based; 0: all */
+    uint32_t timeout_s, jobs, retries;
+    bool seed_given, keep_going, fail_fast, dry_run, no_fork;
+    uint64_t seed;
+    enum lad_drop drop;
+    const char *command_line;     /* as typed, for reports */
+};
+/* Parses; on bad usage says so and returns false with *status 2; for help and version prints and returns false with 0. */
+bool lad_options_parse(struct lad_arena *, int argc, char **argv, struct lad_options *, int *status);
+
+/* ---- cmd_*.c (registry made by the Makefile): one file per verb ---------------------------------------------- */
+
+struct lad_command {
+    const char *name, *summary, *usage;
+    int (*run)(struct lad_arena *, const struct lad_options *); /* exit status */
+};
+extern const struct lad_command *const lad_commands[];
+
+enum lad_exit { LAD_EXIT_OK = 0, LAD_EXIT_FAILED = 1, LAD_EXIT_USAGE = 2, LAD_EXIT_NOTHING = 77, LAD_EXIT_HARNESS = 99 };
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lists that the Makefile writes from what is in the folders. */
+#include "../reports/report.h"
+#include "embed.h"
+#include "registry.h"
+#include <string.h>
+
+#define KERNEL(id, name) extern const struct lad_kernel_source lad_kernel_##id;
+#include "kernels.def"
+#undef KERNEL
+#define KERNEL(id, name) &lad_kernel_##id,
+const struct lad_kernel_source *const lad_kernels[] = {
+#include "kernels.def"
+    NULL};
+
+#define PROBE(id, name) extern const struct lad_probe lad_probe_##id;
+#include "probes.def"
+#undef PROBE
+#define PROBE(id, name) &lad_probe_##id,
+const struct lad_probe *const lad_probes[] = {
+#include "probes.def"
+    NULL};
+
+#define BACKEND(id, name) extern const struct lad_backend lad_backend_##id;
+#include "backends.def"
+#undef BACKEND
+#define BACKEND(id, name) &lad_backend_##id,
+const struct lad_backend *const lad_backends[] = {
+#include "backends.def"
+    NULL};
+
+#define REPORT(id, name) extern const struct lad_report lad_report_##id;
+#include "reports.def"
+#undef REPORT
+#define REPORT(id, name) &lad_report_##id,
+const struct lad_report *const lad_reports[] = {
+#include "reports.def"
+    NULL};
+
+#define COMMAND(id, name) extern const struct lad_command lad_command_##id;
+#include "commands.def"
+#undef COMMAND
+#define COMMAND(id, name) &lad_command_##id,
+const struct lad_command *const lad_commands[] = {
+#include "commands.def"
+    NULL};
+
+#define CASES(id, name) LAD_EMBED(cases_##id, "cases/ladder/" name ".xml")
+#include "cases.def"
+#undef CASES
+#define CASES(id, name) {"cases/ladder/" name ".xml", cases_##id, cases_##id##_end},
+const struct lad_embedded lad_case_files[] = {
+#include "cases.def"
+    {NULL}};
+LAD_EMBED(case_schema, "cases/case.rng")
+const struct lad_embedded lad_case_schema = {"cases/case.rng", case_schema, case_schema_end};
+
+const struct lad_kernel_source *lad_kernel_find(const char *name)
+{
+    for (const struct lad_kernel_source *const *k = lad_kernels; *k; k++)
+        if (!strcmp((*k)->name, name))
+            return *k;
+    return NULL;
+}
+
+const struct lad_probe *lad_probe_find(const char *name)
+{
+    for (const struct lad_probe *const *p = lad_probes; *p; p++)
+        if (!strcmp((*p)->name, name))
+            return *p;
+    return NULL;
+}
+
+const struct lad_backend *lad_backend_find(const char *prefix)
+{
+    for (const struct lad_backend *const *b = lad_backends; *b; b++)
+        if (!strcmp((*b)->prefix, prefix))
+            return *b;
+    return NULL;
+}
