@@ -290,6 +290,11 @@ struct lad_seen {        /* what one buffer looked like afterwards */
     struct lad_diff *diff;   /* the first 3, each change of kind up to 8, the last */
     size_t n_diffs;
 };
+struct lad_try {         /* a run of a case that failed and was repeated (--retries) */
+    enum lad_status status;
+    const char *type, *message;
+    uint64_t time_ns;
+};
 struct lad_record {
     /* want: case.c, plan.c */
     const char *id, *file, *group, *proves, *device /* slug */, *spec;
@@ -317,6 +322,9 @@ struct lad_record {
     uint64_t output_bytes;
     uint32_t tries;        /* runs it took: 1, more with --retries */
     bool flaky;            /* passed on a retry */
+    struct lad_try *retry; /* failed tries that this record does not describe: it describes the pass, else the first failure */
+    size_t n_retries;
+    const char *blocker;   /* run.c: id of the case that blocks this one, or NULL */
     /* known results: plan.c */
     const char *known;     /* reason of an expected failure, or NULL */
     bool unexpected;       /* an expected failure that passed */
@@ -325,11 +333,16 @@ json_t *lad_record_json(const struct lad_record *);
 bool lad_record_parse(struct lad_arena *, json_t *, struct lad_record *); /* false: not a record; says nothing */
 void lad_record_fact(struct lad_arena *, struct lad_record *, char sign, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Sets status, type and message unless a worse status is there already. */
+/* Sets status, type and message unless one as bad is there already; MISSING counts as nothing there. */
 void lad_record_set(struct lad_arena *, struct lad_record *, enum lad_status, const char *type, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 /* Does it count as unexpected, and hence for the exit status? */
 bool lad_record_bad(const struct lad_record *);
+struct lad_run;
+/* The run without its records, but with what is planned of each: the value of "run" in a journal's first line. */
+json_t *lad_run_json(const struct lad_run *);
+/* Reads that, with all records as LAD_STATUS_MISSING; false: not a run. */
+bool lad_run_parse(struct lad_arena *, json_t *, struct lad_run *);
 
 /* ---- plan.c: cases x devices x filters; known results are joined here ---------------------------------------- */
 
@@ -346,6 +359,7 @@ struct lad_run {          /* all that a report needs; rebuilt from a journal by 
     size_t n_records;
     bool complete;        /* the run came to its end */
     const char *cut;      /* why not, or NULL: "interrupted", "killed" ... */
+    const char *output;   /* folder of journal and reports, or NULL; not journalled */
 };
 struct lad_options;
 /* Fills run->record with what shall run, in ladder order, status MISSING; skips that are known already (filters of
@@ -357,6 +371,14 @@ bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_c
 /* Runs what is planned, journalling each record to options->output/journal.jsonl. False after lad_error when the
  * harness itself failed (exit 99). */
 bool lad_run_all(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
+/* journal.c: DIR/journal.jsonl, one write(2) a line: {"run": ...}, {"record": ...} for each that ended, {"end": ...}.
+ * Appending takes the reference to the line and returns false with errno set, having said nothing. */
+bool lad_journal_append(int fd, json_t *line);
+bool lad_journal_start(int fd, const struct lad_run *);               /* after lad_plan */
+bool lad_journal_record(int fd, const struct lad_record *);
+bool lad_journal_end(int fd, const struct lad_run *);                 /* its time_ns, complete and cut */
+/* Rebuilds a run, whatever end its journal came to: records in plan order, those without a line as MISSING. False after
+ * lad_error when there is no journal or its first line is no run. */
 bool lad_journal_read(struct lad_arena *, const char *dir, struct lad_run *);
 int lad_worker_main(int argc, char **argv); /* `gpuladder __worker ...`, never typed by a user */
 
