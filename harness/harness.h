@@ -66,6 +66,7 @@ extern const int lad_n_classes;
 enum lad_type { LAD_U32, LAD_I32, LAD_F32, LAD_U64, LAD_I64, LAD_F64, LAD_U16, LAD_U8 };
 uint32_t lad_type_bytes(enum lad_type);
 const char *lad_type_name(enum lad_type);
+const char *lad_mem_name(enum lad_mem);
 
 struct lad_expr { /* integer expression over the case's variables, kept as text; "" is absent */
     const char *text;
@@ -221,6 +222,10 @@ const struct lad_backend *lad_backend_find(const char *prefix); /* "vk", "cl", "
 
 /* ---- gpu.c: front of a backend: checks arguments, supplies optional members, counts, drops on request -------- */
 
+enum lad_cap lad_cap_find(const char *name); /* LAD_CAP_COUNT: no such capability */
+const char *lad_cap_name(enum lad_cap);
+const char *lad_cap_why(const struct lad_dev_info *, enum lad_cap); /* why it is 0, in words */
+
 enum lad_drop { LAD_DROP_NONE, LAD_DROP_DISPATCH, LAD_DROP_UPLOAD, LAD_DROP_TRANSFER, LAD_DROP_INFO };
 struct lad_gpu {
     const struct lad_backend *backend;
@@ -366,7 +371,37 @@ struct lad_options;
  * --skips) are set. False after lad_error: unknown names in baseline, caselist, --only ... */
 bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
 
-/* ---- run.c: the loop over records; child.c: the only fork, exec, kill and wait; worker.c: the other end ------- */
+/* ---- child.c: the only fork, exec, kill and wait -------------------------------------------------------------- */
+
+/* A worker process seen from its parent: requests on its stdin, answers (one JSON line each) on its fd 3, what it prints
+ * drained beside. Nothing here blocks but lad_child_wait. */
+struct lad_child;
+enum lad_child_event { LAD_CHILD_QUIET, LAD_CHILD_LINE, LAD_CHILD_ENDED };
+struct lad_child_end {
+    int exit_code, signal; /* -1 and 0 where they say nothing */
+    bool late;             /* its deadline passed, hence TERM and KILL */
+    bool abandoned;        /* it did not even die of KILL: nobody waits for it any more */
+    bool closed;           /* it closed its record pipe and lived on */
+    bool overflowed;       /* it wrote a line without end into its record pipe */
+};
+/* Runs this executable again as `gpuladder args...`; `env` is "NAME=value" or NULL. NULL after lad_error. */
+struct lad_child *lad_child_start(const char *const *args, const char *env);
+void lad_child_destroy(struct lad_child **); /* kills it where it still runs; takes NULL */
+bool lad_child_send(struct lad_child *, json_t *line); /* takes the reference; false: it does not listen any more */
+void lad_child_hang_up(struct lad_child *);  /* closes its stdin: it ends by itself */
+void lad_child_deadline(struct lad_child *, uint64_t at_ns); /* then TERM, KILL a second later, given up 2 s after; 0: none */
+/* Sleeps until a child may have news, a signal came, or until_ns (0: no limit). */
+void lad_child_wait(uint64_t until_ns);
+/* The next piece of news, without waiting. The line is valid until the next call; an end comes once and last. */
+enum lad_child_event lad_child_next(struct lad_child *, const char **line);
+const struct lad_child_end *lad_child_end(const struct lad_child *);
+/* What it printed since the last call, the middle left out where it is long; NULL for nothing. */
+const char *lad_child_output(struct lad_arena *, struct lad_child *, uint64_t *bytes);
+/* From here on SIGINT, SIGTERM and SIGHUP only end lad_child_wait (the second one kills); which came, else 0. */
+void lad_catch_signals(void);
+int lad_caught_signal(void);
+
+/* ---- run.c: the loop over records; worker.c: the other end of the pipes --------------------------------------- */
 
 /* Runs what is planned, journalling each record to options->output/journal.jsonl. False after lad_error when the
  * harness itself failed (exit 99). */
@@ -425,21 +460,37 @@ struct lad_options {
     const char *caselist, *output, *junit, *json, *flavor, *color, *plugin, *github_summary, *markdown;
     int shard, shards;            /* 1-based; 0: all */
     uint32_t timeout_s, jobs, retries;
-    bool seed_given, keep_going, fail_fast, dry_run, no_fork;
+    bool seed_given, keep_going, fail_fast, dry_run, no_fork, no_builtin, man, completion;
     uint64_t seed;
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
 };
 /* Parses; on bad usage says so and returns false with *status 2; for help and version prints and returns false with 0. */
 bool lad_options_parse(struct lad_arena *, int argc, char **argv, struct lad_options *, int *status);
+struct lad_option {      /* a row of options.def as help, manual page and completion see it */
+    char letter;         /* 0: none */
+    const char *name, *arg /* or NULL */, *verbs /* blank-separated, "": all */, *help;
+};
+extern const struct lad_option lad_option_rows[]; /* ends in a NULL name */
+bool lad_option_of(const struct lad_option *, const char *verb);
+bool lad_has_word(const char *words, const char *word); /* words are parted by ' ' or '|' */
+/* The nearer of best (or NULL) and candidate where the latter is near enough for "did you mean". */
+const char *lad_nearest(const char *word, const char *best, const char *candidate);
 
 /* ---- cmd_*.c (registry made by the Makefile): one file per verb ---------------------------------------------- */
 
 struct lad_command {
-    const char *name, *summary, *usage;
+    const char *name, *summary, *usage; /* summary NULL: hidden; usage: what follows the name, e.g. "[RUNG|CASE...]" */
     int (*run)(struct lad_arena *, const struct lad_options *); /* exit status */
+    const char *more; /* paragraphs for help and manual page, or NULL */
 };
 extern const struct lad_command *const lad_commands[];
+const struct lad_command *lad_command_find(const char *name); /* options.c */
+
+/* manual.c, completion.c: texts made from the option table; verb NULL is the overview */
+void lad_help(FILE *, const char *verb);
+void lad_manual(FILE *);
+void lad_completion(FILE *);
 
 enum lad_exit { LAD_EXIT_OK = 0, LAD_EXIT_FAILED = 1, LAD_EXIT_USAGE = 2, LAD_EXIT_NOTHING = 77, LAD_EXIT_HARNESS = 99 };
 
