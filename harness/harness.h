@@ -224,6 +224,8 @@ const struct lad_backend *lad_backend_find(const char *prefix); /* "vk", "cl", "
 
 enum lad_cap lad_cap_find(const char *name); /* LAD_CAP_COUNT: no such capability */
 const char *lad_cap_name(enum lad_cap);
+const char *lad_cap_unit(enum lad_cap);
+const char *lad_cap_text(enum lad_cap);
 const char *lad_cap_why(const struct lad_dev_info *, enum lad_cap); /* why it is 0, in words */
 
 enum lad_drop { LAD_DROP_NONE, LAD_DROP_DISPATCH, LAD_DROP_UPLOAD, LAD_DROP_TRANSFER, LAD_DROP_INFO };
@@ -238,6 +240,7 @@ struct lad_gpu {
     struct lad_fail fail;    /* of the last call that returned false */
     uint32_t n_recorded;     /* commands since the last wait */
     uint64_t deadline_ns;    /* lad_now_ns() at which waits give up; 0: none */
+    struct lad_kept *kept;   /* kernels made so far */
 };
 bool lad_gpu_open(struct lad_gpu *, const struct lad_backend *, size_t index, const struct lad_dev_info *);
 void lad_gpu_close(struct lad_gpu *);
@@ -250,6 +253,9 @@ struct lad_kernel *lad_gpu_kernel(struct lad_gpu *, const struct lad_kernel_desc
 bool lad_gpu_dispatch(struct lad_gpu *, const struct lad_dispatch *);
 bool lad_gpu_fill(struct lad_gpu *, struct lad_buf *, uint64_t offset, uint64_t bytes, uint32_t word);
 bool lad_gpu_copy(struct lad_gpu *, struct lad_buf *, uint64_t, struct lad_buf *, uint64_t, uint64_t bytes);
+/* The same as steps of a case: --drop transfer takes these away. */
+bool lad_gpu_case_fill(struct lad_gpu *, struct lad_buf *, uint64_t offset, uint64_t bytes, uint32_t word);
+bool lad_gpu_case_copy(struct lad_gpu *, struct lad_buf *, uint64_t, struct lad_buf *, uint64_t, uint64_t bytes);
 bool lad_gpu_barrier(struct lad_gpu *);
 bool lad_gpu_wait(struct lad_gpu *);
 bool lad_gpu_submit(struct lad_gpu *);
