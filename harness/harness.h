@@ -175,6 +175,16 @@ bool lad_eval(const char *text, const struct lad_scope *, int64_t *value, char *
 extern const struct lad_kernel_source *const lad_kernels[]; /* ends in NULL */
 const struct lad_kernel_source *lad_kernel_find(const char *name);
 
+/* ---- elf.c: shared objects looked at without loading them ----------------------------------------------------- */
+
+/* Where the dynamic linker would find it, or NULL; *sure (may be NULL): nothing else could be found at run time. */
+const char *lad_library_find(struct lad_arena *, const char *name, bool *sure);
+const char *lad_library_flaw(struct lad_arena *, const char *path); /* why it cannot be loaded, or NULL */
+/* Names that the library asks for, NULL at the end; *folders: those that it wants searched first, or NULL. */
+const char **lad_library_needs(struct lad_arena *, const char *path, const char **folders);
+/* Names that it or what it needs asks for and that are nowhere, NULL at the end. */
+const char **lad_library_missing(struct lad_arena *, const char *path);
+
 /* ---- discover.c: driver files on this machine; loads nothing ------------------------------------------------ */
 
 struct lad_icd {
@@ -188,6 +198,8 @@ struct lad_icd {
 size_t lad_discover(struct lad_arena *, struct lad_icd **);
 /* The environment that narrows a worker to one driver file: "NAME=value", or NULL when nothing need be set. */
 const char *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
+/* Folders in which, under vulkan/icd.d, the Vulkan loader looks for manifests, parted by ':'. */
+const char *lad_manifest_folders(struct lad_arena *);
 /* Variables of the environment that can change results: "NAME=value" ..., NULL at the end. */
 const char **lad_environment(struct lad_arena *);
 
@@ -210,7 +222,11 @@ struct lad_inventory {
  * that crash, hang, fail or have no device. `want`: specs, slugs or name parts, NULL-terminated, to start only what is
  * needed; NULL asks all. Workers stay alive for run.c. */
 bool lad_inventory_take(struct lad_arena *, const char *const *want, uint32_t timeout_ms, struct lad_inventory *);
-void lad_inventory_release(void); /* ends workers nobody used */
+/* A worker that serves the devices of an ICD: the one that listed them where it is still free, else a new one, which first
+ * sends a {"devices": ...} line of its own (*fresh). The caller destroys it or gives it back. NULL after lad_error. */
+struct lad_child *lad_worker_take(struct lad_arena *, const struct lad_icd *, bool *fresh);
+void lad_worker_give(const struct lad_icd *, struct lad_child *);
+void lad_inventory_release(void); /* ends all free workers, and says which of them ended badly */
 bool lad_device_matches(const struct lad_device *, const char *spec);
 json_t *lad_dev_info_json(const struct lad_dev_info *);
 bool lad_dev_info_parse(struct lad_arena *, json_t *, struct lad_dev_info *);
@@ -434,12 +450,52 @@ struct lad_probe {
 extern const struct lad_probe *const lad_probes[]; /* ends in NULL */
 const struct lad_probe *lad_probe_find(const char *name);
 
+/* ---- data.c: what is put into buffers ------------------------------------------------------------------------ */
+
+enum lad_canary { LAD_CANARY_DEVICE, LAD_CANARY_HOST, LAD_CANARY_INPUT };
+uint32_t lad_canary_word(enum lad_canary, uint64_t word); /* never zero, differs by kind and by place */
+void lad_canary_fill(enum lad_canary, void *, size_t bytes, uint64_t first_word); /* first_word: place of the first byte */
+/* Elements of a buffer by a case's fill; the seed is the record's, and each buffer draws its own numbers. */
+bool lad_fill_data(void *, uint64_t n, const struct lad_case_buf *, const char *fill, size_t buf_index, uint64_t seed,
+                   const struct lad_scope *);
+uint64_t lad_bits(const void *data, enum lad_type, uint64_t i); /* raw bits of element i */
+
+/* ---- compare.c: expected against actual, in words ------------------------------------------------------------ */
+
+struct lad_oracle;
+struct lad_oracle_in;
+struct lad_data;
+/* Distance in units in the last place; infinity when only one is a NaN. */
+double lad_ulps(enum lad_type, uint64_t a, uint64_t b);
+/* Fills seen; with->data[k].after is what was read. Returns the number of wrong elements. */
+uint64_t lad_compare(struct lad_arena *, const struct lad_oracle *, const struct lad_oracle_in *, const struct lad_data *out,
+                     double ulp, struct lad_seen *);
+
+/* ---- witness.c: what every dispatch says about itself -------------------------------------------------------- */
+
+struct lad_ran {          /* one dispatch as it was asked for */
+    const struct lad_kernel_desc *desc;
+    uint32_t groups[3], base[3], nonce, times; /* times: how often it was repeated */
+    const void *scalars;
+};
+/* Words of slot k as planted. */
+void lad_witness_plant(uint32_t *words, size_t n_slots);
+/* Adds facts; true when the witness says what was asked for. *done: the part of the invocations that ran, 0 to 1. */
+bool lad_witness_check(struct lad_arena *, const uint32_t *words, size_t slot, const struct lad_ran *, struct lad_record *);
+
+/* ---- measure.c: figures, and whether they can be true --------------------------------------------------------- */
+
+/* Median time of one of `repeat` equal commands that `run` records, waits for and leaves in gpu->times, over five runs. */
+bool lad_measure(struct lad_gpu *, struct lad_arena *, const struct lad_measure_want *, double work, double floor,
+                 bool (*run)(void *, uint32_t repeat), void *, struct lad_measure *);
+
 /* ---- oracle.c: what must come out, computed apart from the kernels ------------------------------------------- */
 
 struct lad_data {         /* host copy of a buffer */
     const struct lad_case_buf *buf;
     uint64_t n;
     void *before;         /* as planted or uploaded */
+    void *written;        /* by the last <write> step, or NULL */
     void *after;          /* as read back; NULL before that */
 };
 struct lad_oracle_in {
