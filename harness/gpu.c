@@ -77,6 +77,9 @@ bool lad_gpu_open(struct lad_gpu *gpu, const struct lad_backend *backend, size_t
     return gpu->dev;
 }
 
+enum { /* bytes behind the last member of struct lad_kernel_desc */
+    desc_padding = sizeof(struct lad_kernel_desc) - offsetof(struct lad_kernel_desc, constant) - 2 * sizeof(uint32_t)
+};
 struct lad_kept {
     struct lad_kept *next;
     struct lad_kernel_desc desc;
@@ -99,7 +102,8 @@ void lad_gpu_close(struct lad_gpu *gpu)
 struct lad_kernel *lad_gpu_kernel(struct lad_gpu *gpu, const struct lad_kernel_desc *desc)
 {
     for (struct lad_kept *k = gpu->kept; k; k = k->next)
-        if (!memcmp(&k->desc, desc, sizeof *desc))
+        if (k->desc.source == desc->source &&
+            !memcmp(k->desc.local, desc->local, sizeof *desc - offsetof(struct lad_kernel_desc, local) - desc_padding))
             return k->kernel;
     begin(gpu);
     if (desc->source->scalar_bytes > gpu->info.cap[LAD_CAP_SCALAR_BYTES]) {

@@ -196,6 +196,7 @@ struct lad_icd {
 /* Every driver file that the loaders would consider, in the loaders' order, host first. Obeys the loaders' own
  * environment variables. A loader that cannot be opened is an entry with file "" and the reason. */
 size_t lad_discover(struct lad_arena *, struct lad_icd **);
+void lad_discover_plugin(const char *file); /* from now on lad_discover lists it, too; options.c calls it for --plugin */
 /* The environment that narrows a worker to one driver file: "NAME=value", or NULL when nothing need be set. */
 const char *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
 /* Folders in which, under vulkan/icd.d, the Vulkan loader looks for manifests, parted by ':'. */
@@ -355,6 +356,8 @@ struct lad_record {
     /* known results: plan.c */
     const char *known;     /* reason of an expected failure, or NULL */
     bool unexpected;       /* an expected failure that passed */
+    enum lad_status known_status; /* where known is set: what was expected; not journalled */
+    const char *flake;     /* why it is known to fail now and then, or NULL; not journalled */
 };
 json_t *lad_record_json(const struct lad_record *);
 bool lad_record_parse(struct lad_arena *, json_t *, struct lad_record *); /* false: not a record; says nothing */
@@ -392,6 +395,9 @@ struct lad_options;
 /* Fills run->record with what shall run, in ladder order, status MISSING; skips that are known already (filters of
  * --skips) are set. False after lad_error: unknown names in baseline, caselist, --only ... */
 bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
+/* Sets wanted[i] for the cases that --only, --include, --exclude and --caselist leave (the latter: on any device). False
+ * after lad_error: a name or glob that matches no case. */
+bool lad_plan_cases(struct lad_arena *, const struct lad_options *, const struct lad_cases *, bool *wanted);
 
 /* ---- child.c: the only fork, exec, kill and wait -------------------------------------------------------------- */
 
@@ -417,17 +423,25 @@ void lad_child_wait(uint64_t until_ns);
 /* The next piece of news, without waiting. The line is valid until the next call; an end comes once and last. */
 enum lad_child_event lad_child_next(struct lad_child *, const char **line);
 const struct lad_child_end *lad_child_end(const struct lad_child *);
-/* What it printed since the last call, the middle left out where it is long; NULL for nothing. */
+/* What it printed since the last call, the middle left out where it is long; NULL for nothing. Arena NULL: forgets it. */
 const char *lad_child_output(struct lad_arena *, struct lad_child *, uint64_t *bytes);
+const char *lad_signal_name(int number); /* "SIGSEGV" */
 /* From here on SIGINT, SIGTERM and SIGHUP only end lad_child_wait (the second one kills); which came, else 0. */
 void lad_catch_signals(void);
 int lad_caught_signal(void);
 
 /* ---- run.c: the loop over records; worker.c: the other end of the pipes --------------------------------------- */
 
+struct lad_watch {        /* told what happens while it happens; members may be NULL */
+    void (*began)(void *arg, const struct lad_run *, const struct lad_record *);
+    void (*ended)(void *arg, const struct lad_run *, const struct lad_record *);
+    void (*waiting)(void *arg, const struct lad_run *, const struct lad_record *, uint64_t for_ns); /* every 30 s */
+    void *arg;
+};
 /* Runs what is planned, journalling each record to options->output/journal.jsonl. False after lad_error when the
  * harness itself failed (exit 99). */
-bool lad_run_all(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
+bool lad_run_all(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *,
+                 const struct lad_watch *);
 /* journal.c: DIR/journal.jsonl, one write(2) a line: {"run": ...}, {"record": ...} for each that ended, {"end": ...}.
  * Appending takes the reference to the line and returns false with errno set, having said nothing. */
 bool lad_journal_append(int fd, json_t *line);
@@ -512,6 +526,9 @@ struct lad_oracle {
     uint64_t cost;        /* rough operations an element, 0: constant; large buffers are then checked by sample */
 };
 const struct lad_oracle *lad_oracle_find(const char *name);
+uint64_t lad_keep(const struct lad_data *, uint64_t i); /* element i as it was before the run: what is not to be written */
+/* Is text good for the oracle "expr" in this case? Says what and where when not. */
+bool lad_oracle_expr_check(const char *text, const struct lad_case *, char *why, size_t why_bytes);
 
 /* ---- options.c: one table for parser, help, manual page and completion --------------------------------------- */
 
