@@ -55,6 +55,8 @@ struct lad_rung {
 extern const struct lad_rung lad_rungs[];
 extern const int lad_n_rungs;
 
+const struct lad_rung *lad_rung_find(const char *name_or_number);
+
 struct lad_class { /* a root cause of the fault catalogue */
     const char *id, *name, *looks, *apart;
 };
@@ -544,6 +546,8 @@ struct lad_options {
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
 };
+/* The cases that the options ask for, the built-in ones first (ladder.c). False after lad_error. */
+bool lad_cases_load(struct lad_arena *, const struct lad_options *, struct lad_cases *);
 /* Parses; on bad usage says so and returns false with *status 2; for help and version prints and returns false with 0. */
 bool lad_options_parse(struct lad_arena *, int argc, char **argv, struct lad_options *, int *status);
 struct lad_option {      /* a row of options.def as help, manual page and completion see it */
@@ -569,6 +573,7 @@ const struct lad_command *lad_command_find(const char *name); /* options.c */
 /* manual.c, completion.c: texts made from the option table; verb NULL is the overview */
 void lad_help(FILE *, const char *verb);
 void lad_manual(FILE *);
+void lad_wrap(FILE *, const char *text, int from, int indent); /* words from column `from`, later lines indented, below 80 columns */
 void lad_completion(FILE *);
 
 enum lad_exit { LAD_EXIT_OK = 0, LAD_EXIT_FAILED = 1, LAD_EXIT_USAGE = 2, LAD_EXIT_NOTHING = 77, LAD_EXIT_HARNESS = 99 };

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop over what is planned. A lane is a device whose cases run one after the other in a worker; with --jobs there
+ * are several at a time. Everything happens in the parent's one thread, between two calls of lad_child_wait.
+ */
+#include "harness.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define START_NS UINT64_C(10000000000)
+#define BEAT_NS UINT64_C(30000000000)
+
+enum lane_state { LANE_IDLE, LANE_STARTING, LANE_CASE, LANE_PROOF, LANE_DONE };
+
+struct lane {
+    const struct lad_device *device;
+    enum lane_state state;
+    struct lad_record *at, *end;      /* the record in hand or next */
+    struct lad_child *child;
+    const struct lad_case *sent;      /* what the worker is at */
+    uint64_t sent_ns, beat_ns;
+    struct lad_record *last;          /* the last that the present worker completed */
+    const struct lad_record *failed[32]; /* by rung: the first gating case that failed */
+    /* After a worker was lost rung 0 is proven in the next one; why: the case that cost it. */
+    const char *why, *note;
+    size_t proof;                     /* next case to prove with, an index of lad_cases */
+    bool gone;                        /* the device did not come back: nothing more runs on it */
+    const char *stopped;              /* --fail-fast: the case that stopped it */
+    struct lad_record first;          /* the first failure of a case that is repeated, n_tries > 0 */
+    struct lad_try *tries;
+    size_t n_tries;
+};
+struct runner {
+    struct lad_arena *arena;
+    const struct lad_options *options;
+    const struct lad_cases *cases;
+    struct lad_run *run;
+    const struct lad_watch *watch;
+    struct lane *lane;
+    int journal;
+    bool failed;
+};
+
+static const struct lad_case *find_case(const struct runner *r, const char *id)
+{
+    for (size_t i = 0; i < r->cases->n; i++)
+        if (!strcmp(r->cases->item[i].id, id))
+            return &r->cases->item[i];
+    return NULL;
+}
+
+/* The first failed case among the rungs that this one stands on, directly or not. */
+static const struct lad_record *find_blocker(const struct lane *l, int rung)
+{
+    for (int i = 0; i < lad_n_rungs; i++) {
+        if (lad_rungs[i].number != rung)
+            continue;
+        for (int below = 0; below < rung; below++) {
+            if (!(lad_rungs[i].on & 1u << below))
+                continue;
+            const struct lad_record *b = l->failed[below] ? l->failed[below] : find_blocker(l, below);
+            if (b)
+                return b;
+        }
+    }
+    return NULL;
+}
+
+static bool is_planned(const struct lad_record *rec)
+{
+    return rec->status == LAD_STATUS_MISSING;
+}
+
+/* The record is complete: it is written down, then it has its consequences. */
+static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
+{
+    if (!lad_journal_record(r->journal, rec) && !r->failed) {
+        lad_error("%s/journal.jsonl: cannot write: %s", r->options->output, strerror(errno));
+        r->failed = true;
+    }
+    const struct lad_case *c = find_case(r, rec->id);
+    if (rec->status >= LAD_STATUS_FAIL && lad_record_bad(rec)) {
+        if (c && c->gates && rec->rung < (int)LAD_N(l->failed) && !l->failed[rec->rung])
+            l->failed[rec->rung] = rec;
+        if (r->options->fail_fast && !l->stopped)
+            l->stopped = rec->id;
+    } else if (lad_record_bad(rec) && r->options->fail_fast && !l->stopped) {
+        l->stopped = rec->id;
+    }
+    if (r->watch && r->watch->ended)
+        r->watch->ended(r->watch->arg, r->run, rec);
+}
+
+/* Compares with what was known before the run. */
+static void join_known(struct lad_arena *arena, struct lad_record *rec)
+{
+    bool bad = rec->status >= LAD_STATUS_FAIL;
+    if (rec->known && rec->status == LAD_STATUS_PASS) {
+        rec->unexpected = true;
+    } else if (rec->known && bad && rec->status != rec->known_status) {
+        lad_record_fact(arena, rec, '!', "known to end in %s (%s), not in %s", lad_status_name(rec->known_status), rec->known,
+                        lad_status_name(rec->status));
+        rec->known = NULL;
+    } else if (bad && !rec->known && rec->flake) {
+        rec->known = lad_printf(arena, "fails now and then: %s", rec->flake);
+    }
+}
+
+/* Takes over what was planned; what the worker says of that is not believed. */
+static void complete(struct runner *r, struct lane *l, struct lad_record got)
+{
+    struct lad_record *rec = l->at, plan = *rec;
+    bool bad = got.status >= LAD_STATUS_FAIL;
+    if (l->note) {
+        lad_record_fact(r->arena, &got, '+', "%s", l->note);
+        l->note = NULL;
+    }
+    uint32_t more = *r->options->flakes && !plan.flake ? 0 : r->options->retries;
+    if (bad && !l->gone && !(plan.known && got.status == plan.known_status) && l->n_tries < more) {
+        if (!l->n_tries)
+            l->first = got;
+        *LAD_PUSH(r->arena, l->tries, l->n_tries) =
+            (struct lad_try){.status = got.status, .type = got.type, .message = got.message, .time_ns = got.time_ns};
+        return; /* still the lane's next record */
+    }
+    uint32_t tries = (uint32_t)l->n_tries + 1;
+    if (l->n_tries && bad) {
+        struct lad_try last = {.status = got.status, .type = got.type, .message = got.message, .time_ns = got.time_ns};
+        *LAD_PUSH(r->arena, l->tries, l->n_tries) = last;
+        got = l->first;
+        l->tries++; /* the record describes the first one itself */
+        l->n_tries--;
+    }
+    *rec = got;
+    rec->id = plan.id;
+    rec->file = plan.file;
+    rec->line = plan.line;
+    rec->group = plan.group;
+    rec->proves = plan.proves;
+    rec->rung = plan.rung;
+    rec->device = plan.device;
+    rec->spec = plan.spec;
+    rec->seed = plan.seed;
+    rec->known = plan.known;
+    rec->known_status = plan.known_status;
+    rec->flake = plan.flake;
+    rec->tries = tries;
+    rec->flaky = tries > 1 && !bad;
+    rec->retry = l->tries;
+    rec->n_retries = l->n_tries;
+    l->tries = NULL;
+    l->n_tries = 0;
+    join_known(r->arena, rec);
+    l->last = rec;
+    settle(r, l, rec);
+    l->at++;
+}
+
+static void block(struct runner *r, struct lane *l, enum lad_status status, const char *type, const char *by, const char *format)
+{
+    struct lad_record *rec = l->at++;
+    rec->status = status;
+    rec->type = type;
+    rec->message = lad_printf(r->arena, format, by);
+    rec->blocker = by;
+    settle(r, l, rec);
+}
+
+/* Settles records that need no worker, up to the first that does. */
+static void skip_settled(struct runner *r, struct lane *l)
+{
+    while (l->at < l->end) {
+        const struct lad_record *by = r->options->keep_going ? NULL : find_blocker(l, l->at->rung);
+        if (!is_planned(l->at))
+            settle(r, l, l->at++);
+        else if (l->stopped)
+            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.fail-fast", l->stopped, "blocked: --fail-fast, and %s failed");
+        else if (l->gone)
+            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.device", l->why, "blocked: needs the device, which was lost in %s");
+        else if (by)
+            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked", by->id, "blocked: needs %s, which failed");
+        else
+            return;
+    }
+}
+
+/* The device cannot be used any more: the next record says so, the others are blocked by it. */
+static void lose(struct runner *r, struct lane *l, const char *what)
+{
+    struct lad_record lost = {.status = LAD_STATUS_LOST, .type = "ladder.lost.device", .exit_code = -1};
+    if (l->why)
+        lost.message = lad_printf(r->arena, "the device did not come back after %s: %s", l->why, what);
+    else
+        lost.message = lad_strdup(r->arena, what);
+    if (l->child)
+        lost.output = lad_child_output(r->arena, l->child, &lost.output_bytes);
+    lad_child_destroy(&l->child);
+    l->state = LANE_IDLE;
+    l->gone = true;
+    if (!l->why)
+        l->why = l->at->id;
+    l->note = NULL;
+    complete(r, l, lost);
+}
+
+/* The worker is lost, or not to be trusted any more; the next one has to prove rung 0 first. */
+static void drop_worker(struct lane *l, const char *why)
+{
+    lad_child_destroy(&l->child);
+    l->state = LANE_IDLE;
+    l->last = NULL;
+    l->why = why;
+    l->proof = 0;
+}
+
+static struct lad_record describe_end(struct lad_arena *arena, const struct lad_child_end *end, uint64_t limit_ns,
+                                      const char *garbage)
+{
+    struct lad_record got = {.exit_code = end->exit_code, .signal = end->signal, .status = LAD_STATUS_MISSING};
+    double limit_s = (double)limit_ns / 1e9;
+    if (end->abandoned)
+        lad_record_set(arena, &got, LAD_STATUS_LOST, "ladder.lost.unkillable",
+                       "no end within %g s, and the worker does not even die of SIGKILL", limit_s);
+    else if (end->overflowed || garbage)
+        lad_record_set(arena, &got, LAD_STATUS_ERROR, "ladder.worker.garbage",
+                       "something wrote into the worker's record pipe: %.60s", garbage ? garbage : "a line without end");
+    else if (end->late)
+        lad_record_set(arena, &got, LAD_STATUS_TIMEOUT, "ladder.timeout", "no end within %g s, the worker had to be killed",
+                       limit_s);
+    else if (end->closed)
+        lad_record_set(arena, &got, LAD_STATUS_ERROR, "ladder.worker.pipe", "something closed the worker's record pipe");
+    else if (end->signal == SIGKILL)
+        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.signal",
+                       "the worker was killed (SIGKILL), perhaps because memory ran out");
+    else if (end->signal)
+        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.signal", "the worker died: %s",
+                       lad_signal_name(end->signal));
+    else
+        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.exit", "the worker ended in the midst of the case, exit status %d",
+                       end->exit_code);
+    return got;
+}
+
+static uint64_t get_limit_ns(const struct runner *r, const struct lad_case *c)
+{
+    return (c->timeout_s ? c->timeout_s : r->options->timeout_s) * UINT64_C(1000000000);
+}
+
+/* The worker ended, or has to: what that makes of the case it was at. */
+static void end_worker(struct runner *r, struct lane *l, const char *garbage)
+{
+    const struct lad_child_end *end = lad_child_end(l->child);
+    struct lad_record got = describe_end(r->arena, end, l->sent ? get_limit_ns(r, l->sent) : START_NS, garbage);
+    got.output = lad_child_output(r->arena, l->child, &got.output_bytes);
+    got.time_ns = lad_now_ns() - l->sent_ns;
+    switch (l->state) {
+    case LANE_CASE: {
+        const char *id = l->at->id;
+        drop_worker(l, id);
+        complete(r, l, got);
+        break;
+    }
+    case LANE_IDLE: /* between two cases: the one before is what it died of */
+        if (!l->last) {
+            lose(r, l, got.message);
+            break;
+        }
+        l->last->status = LAD_STATUS_CRASH;
+        l->last->type = "ladder.crash.after";
+        l->last->message = lad_printf(r->arena, "right after the case: %s", got.message);
+        l->last->signal = got.signal;
+        l->last->exit_code = got.exit_code;
+        l->last->output = got.output;
+        l->last->output_bytes = got.output_bytes;
+        settle(r, l, l->last);
+        drop_worker(l, l->last->id);
+        break;
+    case LANE_STARTING:
+        lose(r, l, lad_printf(r->arena, "a new worker did not get as far as its devices: %s", got.message));
+        break;
+    case LANE_PROOF:
+        lose(r, l, lad_printf(r->arena, "%s in a new process: %s", l->sent->id, got.message));
+        break;
+    case LANE_DONE:
+        break;
+    }
+}
+
+static void send_case(struct runner *r, struct lane *l, const struct lad_case *c, enum lane_state state)
+{
+    uint64_t limit_ns = get_limit_ns(r, c);
+    char seed[24];
+    snprintf(seed, sizeof seed, "0x%llx", (unsigned long long)r->run->seed);
+    l->state = state;
+    l->sent = c;
+    l->sent_ns = l->beat_ns = lad_now_ns();
+    lad_child_output(NULL, l->child, &(uint64_t){0});
+    lad_child_deadline(l->child, l->sent_ns + limit_ns);
+    if (state == LANE_CASE && r->watch && r->watch->began)
+        r->watch->began(r->watch->arg, r->run, l->at);
+    lad_child_send(l->child, json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:I}}", "run", "file", c->file, "case", c->id,
+                                       "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
+                                       state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "timeout_s",
+                                       (json_int_t)(limit_ns / 1000000000u)));
+    /* Where nobody listens any more the end of the worker is on its way. */
+}
+
+/* The next gating case of rung 0 that has not failed on this device in this run. */
+static const struct lad_case *next_proof(const struct runner *r, struct lane *l)
+{
+    while (l->proof < r->cases->n) {
+        const struct lad_case *c = &r->cases->item[l->proof++];
+        bool usable = c->rung == 0 && c->gates;
+        for (const struct lad_record *rec = r->run->record; usable && rec < r->run->record + r->run->n_records; rec++)
+            if (rec->device == l->device->slug && !strcmp(rec->id, c->id))
+                usable = rec->status == LAD_STATUS_PASS || rec->status == LAD_STATUS_MISSING;
+        if (usable)
+            return c;
+    }
+    return NULL;
+}
+
+static void start_next(struct runner *r, struct lane *l)
+{
+    while (l->state == LANE_IDLE) {
+        skip_settled(r, l);
+        if (l->at == l->end) {
+            if (l->child)
+                lad_worker_give(l->device->icd, l->child);
+            l->child = NULL;
+            l->state = LANE_DONE;
+            return;
+        }
+        bool fresh = false;
+        if (!l->child) {
+            l->child = lad_worker_take(r->arena, l->device->icd, &fresh);
+            l->last = NULL;
+            if (!l->child) {
+                r->failed = true;
+                return;
+            }
+        }
+        if (fresh) {
+            l->state = LANE_STARTING;
+            l->sent = NULL;
+            l->sent_ns = l->beat_ns = lad_now_ns();
+            lad_child_deadline(l->child, l->sent_ns + START_NS);
+            return;
+        }
+        const struct lad_case *proof = l->why ? next_proof(r, l) : NULL;
+        if (!proof && l->why) {
+            l->note = lad_printf(r->arena, "a new process had to be started after %s; rung 0 passed in it first", l->why);
+            l->why = NULL;
+        }
+        if (proof)
+            send_case(r, l, proof, LANE_PROOF);
+        else
+            send_case(r, l, find_case(r, l->at->id), LANE_CASE);
+    }
+}
+
+/* The new worker's list must show the device where the old one's did. */
+static bool is_same_device(struct lad_arena *arena, json_t *line, const struct lad_device *d)
+{
+    struct lad_dev_info info;
+    json_t *json = json_array_get(json_object_get(line, "devices"), d->index);
+    return json && lad_dev_info_parse(arena, json, &info) && !strcmp(info.name, d->info.name) &&
+           !strcmp(info.uuid, d->info.uuid) && info.platform == d->info.platform;
+}
+
+static void take_record(struct runner *r, struct lane *l, json_t *json, bool over)
+{
+    struct lad_record got;
+    if (!lad_record_parse(r->arena, json, &got) || strcmp(got.id, l->sent->id) || got.status == LAD_STATUS_MISSING) {
+        end_worker(r, l, "a record that is none");
+        return;
+    }
+    lad_child_deadline(l->child, 0);
+    const char *id = l->sent->id;
+    if (got.status >= LAD_STATUS_FAIL)
+        got.output = lad_child_output(r->arena, l->child, &got.output_bytes);
+    bool proof = l->state == LANE_PROOF;
+    l->state = LANE_IDLE;
+    if (proof && got.status >= LAD_STATUS_FAIL) {
+        lose(r, l, lad_printf(r->arena, "%s in a new process: %s", id, got.message ? got.message : ""));
+        return;
+    }
+    if (over)
+        drop_worker(l, id);
+    if (!proof)
+        complete(r, l, got);
+}
+
+static void take_line(struct runner *r, struct lane *l, const char *line)
+{
+    json_t *json = json_loads(line, 0, NULL);
+    json_t *record = json_object_get(json, "record");
+    if (l->state == LANE_STARTING && json_object_get(json, "devices")) {
+        lad_child_deadline(l->child, 0);
+        l->state = LANE_IDLE;
+        if (!is_same_device(r->arena, json, l->device))
+            lose(r, l, "a new process does not list it any more");
+    } else if ((l->state == LANE_CASE || l->state == LANE_PROOF) && record) {
+        take_record(r, l, record, json_is_true(json_object_get(json, "over")));
+    } else if (!json_object_get(json, "begin")) {
+        end_worker(r, l, *line ? line : "an empty line");
+    }
+    json_decref(json);
+}
+
+static void attend(struct runner *r, struct lane *l)
+{
+    const char *line;
+    enum lad_child_event event;
+    while (l->child && (event = lad_child_next(l->child, &line)) != LAD_CHILD_QUIET) {
+        if (event == LAD_CHILD_LINE)
+            take_line(r, l, line);
+        else
+            end_worker(r, l, NULL);
+    }
+    if (r->watch && r->watch->waiting && l->state == LANE_CASE && lad_now_ns() - l->beat_ns >= BEAT_NS) {
+        l->beat_ns = lad_now_ns();
+        r->watch->waiting(r->watch->arg, r->run, l->at, l->beat_ns - l->sent_ns);
+    }
+}
+
+static void split_lanes(struct runner *r)
+{
+    struct lad_record *at = r->run->record, *end = at + r->run->n_records;
+    r->lane = lad_alloc(r->arena, (r->run->n_devices + 1) * sizeof *r->lane);
+    for (size_t i = 0; i < r->run->n_devices; i++) {
+        struct lane *l = &r->lane[i];
+        l->device = &r->run->device[i];
+        l->at = at;
+        while (at < end && at->device == l->device->slug)
+            at++;
+        l->end = at;
+    }
+}
+
+/* Runs lanes, in order, at most `jobs` at a time. */
+static void run_lanes(struct runner *r)
+{
+    uint32_t jobs = r->options->jobs ? r->options->jobs : 1;
+    while (!r->failed && !lad_caught_signal()) {
+        uint32_t busy = 0;
+        uint64_t beat = 0;
+        for (size_t i = 0; i < r->run->n_devices && busy < jobs && !r->failed; i++) {
+            struct lane *l = &r->lane[i];
+            start_next(r, l);
+            busy += l->state != LANE_DONE;
+            if (l->state != LANE_DONE && (!beat || l->beat_ns + BEAT_NS < beat))
+                beat = l->beat_ns + BEAT_NS;
+        }
+        if (!busy)
+            return;
+        if (r->failed)
+            break;
+        lad_child_wait(beat);
+        for (size_t i = 0; i < r->run->n_devices; i++)
+            if (r->lane[i].child)
+                attend(r, &r->lane[i]);
+    }
+}
+
+/* Says of each planned case why nothing is known of it. */
+static void name_missing(struct runner *r)
+{
+    for (struct lane *l = r->lane; l < r->lane + r->run->n_devices; l++) {
+        bool running = l->state == LANE_CASE;
+        for (struct lad_record *rec = l->at; rec < l->end; rec++)
+            if (is_planned(rec))
+                rec->message = lad_printf(r->arena, "%s: %s", rec == l->at && running ? "did not come to its end" : "did not run",
+                                          r->run->cut);
+        lad_child_destroy(&l->child);
+    }
+}
+
+bool lad_run_all(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, struct lad_run *run,
+                 const struct lad_watch *watch)
+{
+    struct runner r = {.arena = arena, .options = o, .cases = cases, .run = run, .watch = watch};
+    const char *path = lad_printf(arena, "%s/journal.jsonl", o->output);
+    uint64_t start = lad_now_ns();
+    r.journal = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (r.journal < 0 || !lad_journal_start(r.journal, run)) {
+        lad_error("%s: cannot write: %s", path, strerror(errno));
+        if (r.journal >= 0)
+            close(r.journal);
+        return false;
+    }
+    split_lanes(&r);
+    run_lanes(&r);
+    run->complete = !r.failed && !lad_caught_signal();
+    if (lad_caught_signal())
+        run->cut = lad_printf(arena, "interrupted (%s)", lad_signal_name(lad_caught_signal()));
+    else if (r.failed)
+        run->cut = "the harness failed";
+    name_missing(&r);
+    run->time_ns = lad_now_ns() - start;
+    if (!r.failed && !lad_journal_end(r.journal, run)) {
+        lad_error("%s: cannot write: %s", path, strerror(errno));
+        r.failed = true;
+    }
+    if (close(r.journal) && !r.failed) {
+        lad_error("%s: cannot write: %s", path, strerror(errno));
+        r.failed = true;
+    }
+    return !r.failed;
+}
