@@ -13,8 +13,11 @@ static json_t *make_plain(struct lad_arena *arena, json_t *json)
     if (bytes) {
         size_t n = 0;
         char *raw = lad_alloc(arena, strlen(bytes) + 1);
-        for (const unsigned char *p = (const unsigned char *)bytes; *p; p++)
-            raw[n++] = (char)(*p < 0x80 ? *p : (*p & 3) << 6 | (*++p & 0x3F));
+        for (const unsigned char *p = (const unsigned char *)bytes; *p; p++) {
+            bool wide = *p >= 0x80;
+            raw[n++] = (char)(wide ? (p[0] & 3) << 6 | (p[1] & 0x3F) : *p);
+            p += wide;
+        }
         return json_string(lad_clean(arena, raw, n, 0));
     }
     const char *key;
