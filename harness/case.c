@@ -33,6 +33,11 @@ const char *lad_type_name(enum lad_type type)
     return types[type].name;
 }
 
+const char *lad_step_name(enum lad_step_kind kind)
+{
+    return step_names[kind];
+}
+
 const char *lad_mem_name(enum lad_mem mem)
 {
     return mems[mem];

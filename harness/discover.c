@@ -226,7 +226,7 @@ static void discover_vulkan(struct found *f)
 /* ---- OpenCL -------------------------------------------------------------------------------------------------- */
 
 /* ocl-icd or the Khronos loader? They read OCL_ICD_VENDORS differently; only the second knows this variable. */
-static bool is_khronos_loader(struct lad_arena *arena)
+bool lad_is_khronos_loader(struct lad_arena *arena)
 {
     enum { MOST = 4 << 20 };
     static const char word[] = "OCL_ICD_FILENAMES";
@@ -283,7 +283,7 @@ static void discover_opencl(struct found *f)
     f->loader = check_loader(arena, "libOpenCL.so.1");
     if (f->loader)
         add(f, "cl", "");
-    if (more && *more && is_khronos_loader(arena)) {
+    if (more && *more && lad_is_khronos_loader(arena)) {
         for (size_t length; *more; more += length + (more[length] != 0)) {
             length = strcspn(more, ":");
             if (length)
@@ -308,12 +308,31 @@ static void discover_opencl(struct found *f)
 
 /* ---- both ---------------------------------------------------------------------------------------------------- */
 
+static const char *plugin_file;
+
+void lad_discover_plugin(const char *file)
+{
+    plugin_file = file;
+}
+
+static void add_plugin(struct found *f)
+{
+    char *real = realpath(plugin_file, NULL); /* the worker's dlopen would look for a bare name elsewhere */
+    f->loader = NULL;
+    struct lad_icd *icd = add(f, "plugin", lad_strdup(f->arena, real ? real : plugin_file));
+    icd->library = icd->file;
+    icd->refused = lad_library_flaw(f->arena, icd->file);
+    free(real);
+}
+
 size_t lad_discover(struct lad_arena *arena, struct lad_icd **icds)
 {
     struct found f = {.arena = arena};
     add(&f, "host", "");
     discover_vulkan(&f);
     discover_opencl(&f);
+    if (plugin_file)
+        add_plugin(&f);
     *icds = f.icd;
     return f.n;
 }
@@ -345,7 +364,7 @@ const char *lad_icd_narrow(struct lad_arena *arena, const struct lad_icd *icd)
         return lad_printf(arena, "%s=%s", secure_getenv("VK_DRIVER_FILES") ? "VK_DRIVER_FILES" : "VK_ICD_FILENAMES", icd->file);
     if (strcmp(icd->api, "cl"))
         return NULL;
-    if (!is_khronos_loader(arena))
+    if (!lad_is_khronos_loader(arena))
         return lad_printf(arena, "OCL_ICD_VENDORS=%s", icd->file);
     const char *folder = make_vendor_folder(arena, icd->file);
     return folder ? lad_printf(arena, "OCL_ICD_VENDORS=%s", folder) : NULL;

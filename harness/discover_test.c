@@ -248,6 +248,21 @@ static void test_narrow(void)
     }
 }
 
+static void test_plugin(void)
+{
+    clear_environment();
+    put("p/text.so", "no library");
+    lad_discover_plugin(in_root("p/text.so"));
+    discover();
+    CU_ASSERT(is_refused("p/text.so", "is no shared object"));
+    CU_ASSERT_STRING_EQUAL(icd[n_icds - 1].api, "plugin");
+    lad_discover_plugin("/proc/self/exe");
+    discover();
+    CU_ASSERT_PTR_NULL(icd[n_icds - 1].refused);
+    CU_ASSERT_PTR_NULL(lad_icd_narrow(arena, &icd[n_icds - 1]));
+    lad_discover_plugin(NULL);
+}
+
 static void test_environment(void)
 {
     clear_environment();
@@ -302,6 +317,7 @@ int main(void)
         {"globs that select and disable", test_filters},
         {"OpenCL vendors", test_vendors},
         {"narrowing to one driver", test_narrow},
+        {"a plugin", test_plugin},
         {"environment that is recorded", test_environment},
         {"libraries without loading them", test_libraries},
         {NULL},

@@ -165,6 +165,7 @@ bool lad_case_parse(struct lad_arena *, const char *text, size_t bytes, const ch
 bool lad_case_load(struct lad_arena *, const char *path, struct lad_cases *);  /* a file, or a folder of .xml */
 bool lad_case_builtin(struct lad_arena *, struct lad_cases *);
 const char *lad_case_group(const struct lad_case *); /* its rung's name */
+const char *lad_step_name(enum lad_step_kind);
 struct lad_scope {   /* values of variables while a case runs */
     const char *name[32];
     int64_t value[32];
@@ -198,6 +199,7 @@ struct lad_icd {
 /* Every driver file that the loaders would consider, in the loaders' order, host first. Obeys the loaders' own
  * environment variables. A loader that cannot be opened is an entry with file "" and the reason. */
 size_t lad_discover(struct lad_arena *, struct lad_icd **);
+bool lad_is_khronos_loader(struct lad_arena *); /* libOpenCL.so.1: the Khronos loader, or ocl-icd? */
 void lad_discover_plugin(const char *file); /* from now on lad_discover lists it, too; options.c calls it for --plugin */
 /* The environment that narrows a worker to one driver file: "NAME=value", or NULL when nothing need be set. */
 const char *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
@@ -454,6 +456,16 @@ bool lad_journal_end(int fd, const struct lad_run *);                 /* its tim
  * lad_error when there is no journal or its first line is no run. */
 bool lad_journal_read(struct lad_arena *, const char *dir, struct lad_run *);
 int lad_worker_main(int argc, char **argv); /* `gpuladder __worker ...`, never typed by a user */
+
+/* ---- publish.c: a finished run to files and an exit status ---------------------------------------------------- */
+
+/* Every default report into run->output, and those that the options name. False after lad_error; tries them all. */
+bool lad_publish(struct lad_arena *, const struct lad_options *, const struct lad_run *);
+/* What a run came to as an exit status; says which --require is not met. `caught`: the signal that cut it, or 0. */
+int lad_exit_status(const struct lad_options *, const struct lad_run *, int caught);
+bool lad_colour(const struct lad_options *, FILE *); /* --color, NO_COLOR, FORCE_COLOR, terminal, in this order */
+/* Where text for people goes: stderr when a report goes to stdout. */
+FILE *lad_text_stream(const struct lad_options *);
 
 /* ---- probes/ (registry made by the Makefile) ---------------------------------------------------------------- */
 

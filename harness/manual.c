@@ -36,7 +36,7 @@ static const struct {
 };
 
 /* Words of text from column `from` on, broken before column 80; every line after the first is indented to `indent`. */
-static void wrap(FILE *out, const char *text, int from, int indent)
+void lad_wrap(FILE *out, const char *text, int from, int indent)
 {
     int column = from;
     while (*text) {
@@ -74,16 +74,16 @@ static void help_option(FILE *out, const struct lad_option *p)
         fprintf(out, "\n%28s", "");
     else
         fprintf(out, "%*s", 28 - n, "");
-    wrap(out, p->help, 28, 28);
+    lad_wrap(out, p->help, 28, 28);
 }
 
 static void help_command(FILE *out, const struct lad_command *c)
 {
     fprintf(out, "Usage: gpuladder %s [option...]%s%s\n\n", c->name, *c->usage ? " " : "", c->usage);
-    wrap(out, c->summary, 0, 0);
+    lad_wrap(out, c->summary, 0, 0);
     if (c->more) {
         fputc('\n', out);
-        wrap(out, c->more, 0, 0);
+        lad_wrap(out, c->more, 0, 0);
     }
     fputs("\nOptions:\n", out);
     for (const struct lad_option *p = lad_option_rows; p->name; p++)
@@ -103,7 +103,7 @@ void lad_help(FILE *out, const char *verb)
     for (const struct lad_command *const *c = lad_commands; *c; c++) {
         if ((*c)->summary) {
             fprintf(out, "  %-10s", (*c)->name);
-            wrap(out, (*c)->summary, 12, 12);
+            lad_wrap(out, (*c)->summary, 12, 12);
         }
     }
     fputs("\nStart with 'gpuladder devices', then 'gpuladder run'. 'gpuladder help COMMAND' lists the options.\n", out);

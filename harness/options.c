@@ -370,6 +370,7 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     }
     if (!check_together(o))
         return false;
+    lad_discover_plugin(o->plugin);
     if (!o->seed_given && getrandom(&o->seed, 4, 0) != 4) /* half of it, so that it is quickly typed again */
         o->seed = lad_now_ns() & UINT32_MAX;
     if (!o->github_summary && getenv("GITHUB_ACTIONS") && getenv("GITHUB_STEP_SUMMARY"))
