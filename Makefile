@@ -61,7 +61,7 @@ $(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/probes.def $(B)/ba
 	$(wildcard cases/ladder/*.xml) cases/case.rng
 
 # A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
-shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h)
+shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h repeat.h ints.h atomics.h)
 kflags = -Ikernels -DKFILE='"$*.k"' -DKNONCE=$$(cat $(shells) kernels/$*.k | cksum | cut -d' ' -f1)u
 $(B)/kernels/%.spv: kernels/%.k $(shells)
 	@mkdir -p $(@D)

@@ -25,6 +25,33 @@ typedef uint8_t u8;
 #define F64(x) ((double)(x))
 #define U64(x) ((uint64_t)(x))
 #define I64(x) ((int64_t)(x))
+#define U16(x) ((uint16_t)(x))
+#define U8(x) ((uint8_t)(x))
+typedef float f32x4 __attribute__((vector_size(16)));
+#define F32X4(a, b, c, d) ((f32x4){a, b, c, d})
+#define V(v, k) v[k]
+#define PRECISE
+#define NO_CONTRACT
+#define EXTENSION(name)
+#define LAD_EITHER(x, function) _Generic((x), double: function, default: function##f)
+#define SQRT(x) LAD_EITHER(x, sqrt)(x)
+#define RSQRT(x) (1.0f / SQRT(x))
+#define EXP(x) LAD_EITHER(x, exp)(x)
+#define LOG(x) LAD_EITHER(x, log)(x)
+#define SIN(x) LAD_EITHER(x, sin)(x)
+#define COS(x) LAD_EITHER(x, cos)(x)
+#define POW(x, y) LAD_EITHER(x, pow)(x, y)
+#define FLOOR(x) LAD_EITHER(x, floor)(x)
+#define TRUNC(x) LAD_EITHER(x, trunc)(x)
+#define FABS(x) LAD_EITHER(x, fabs)(x)
+#define FMA(a, b, c) LAD_EITHER(a, fma)(a, b, c)
+#define ISNAN(x) (isnan(x) != 0)
+#define ISINF(x) (isinf(x) != 0)
+#define POINTER(type)
+#define AT(type, address, i) ((type *)(uintptr_t)(address))[i]
+#define SG_SIZE 1u /* a subgroup of one */
+#define SG_LANE 0u
+#define SG_ADD(x) (x)
 static inline uint lad_float_bits(float x)
 {
     uint r;
@@ -48,6 +75,7 @@ static inline float lad_bits_float(uint x)
 #define LSZ(d) lad_item.lsz[d]
 #define NGRP(d) lad_item.ngrp[d]
 #define BARRIER lad_host_barrier()
+#define FENCE
 #define BARRIER_GLOBAL lad_host_barrier()
 #define ATOMIC_FETCH(m, value)                                                                                          \
     (__extension__({                                                                                                    \
@@ -64,6 +92,10 @@ static inline float lad_bits_float(uint x)
 #define ATOMIC_XOR(m, v) ATOMIC_FETCH(m, lad_old ^ (v))
 #define ATOMIC_XCHG(m, v) ATOMIC_FETCH(m, v)
 #define ATOMIC_CAS(m, expect, v) ATOMIC_FETCH(m, lad_old == (expect) ? (v) : lad_old)
+#define ATOMIC64_ADD(m, v) ATOMIC_ADD(m, v)
+#define ATOMIC64_MIN(m, v) ATOMIC_MIN(m, v)
+#define ATOMIC64_MAX(m, v) ATOMIC_MAX(m, v)
+#define ATOMIC64_XOR(m, v) ATOMIC_XOR(m, v)
 #define LAD_CB(i, type, name) type *name,
 #define LAD_CB_PASS(i, type, name) bufs[i],
 #define LAD_CB_DECL(i, type, name) {#name, #type},

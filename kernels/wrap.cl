@@ -18,6 +18,33 @@
 #define F64(x) ((double)(x))
 #define U64(x) ((ulong)(x))
 #define I64(x) ((long)(x))
+#define U16(x) ((ushort)(x))
+#define U8(x) ((uchar)(x))
+#define f32x4 float4
+#define F32X4(a, b, c, d) ((float4)(a, b, c, d))
+#define V(v, k) v.s##k
+#define PRECISE
+#define LAD_PRAGMA(text) _Pragma(#text)
+#define NO_CONTRACT LAD_PRAGMA(OPENCL FP_CONTRACT OFF)
+#define EXTENSION(name) LAD_PRAGMA(OPENCL EXTENSION name : enable)
+#define SQRT(x) sqrt(x)
+#define RSQRT(x) rsqrt(x)
+#define EXP(x) exp(x)
+#define LOG(x) log(x)
+#define SIN(x) sin(x)
+#define COS(x) cos(x)
+#define POW(x, y) pow(x, y)
+#define FLOOR(x) floor(x)
+#define TRUNC(x) trunc(x)
+#define FABS(x) fabs(x)
+#define FMA(a, b, c) fma(a, b, c)
+#define ISNAN(x) (isnan(x) != 0)
+#define ISINF(x) (isinf(x) != 0)
+#define POINTER(type)
+#define AT(type, address, i) ((global type *)(address))[i]
+#define SG_SIZE ((uint)get_sub_group_size())
+#define SG_LANE ((uint)get_sub_group_local_id())
+#define SG_ADD(x) sub_group_reduce_add(x)
 #define FLOAT_BITS(x) as_uint(x)
 #define BITS_FLOAT(x) as_float(x)
 #define STRUCT(n) typedef struct {
@@ -29,6 +56,7 @@
 #define LSZ(d) ((uint)get_local_size(d))
 #define NGRP(d) ((uint)get_num_groups(d))
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+#define FENCE mem_fence(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define BARRIER_GLOBAL barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define ATOMIC_ADD(m, v) atomic_add(&(m), v)
 #define ATOMIC_SUB(m, v) atomic_sub(&(m), v)
@@ -39,6 +67,10 @@
 #define ATOMIC_XOR(m, v) atomic_xor(&(m), v)
 #define ATOMIC_XCHG(m, v) atomic_xchg(&(m), v)
 #define ATOMIC_CAS(m, old, v) atomic_cmpxchg(&(m), old, v)
+#define ATOMIC64_ADD(m, v) atom_add(&(m), v)
+#define ATOMIC64_MIN(m, v) atom_min(&(m), v)
+#define ATOMIC64_MAX(m, v) atom_max(&(m), v)
+#define ATOMIC64_XOR(m, v) atom_xor(&(m), v)
 #define LAD_CLB(i, type, name) global type *name,
 #define LAD_CLB_PASS(i, type, name) name,
 #define LAD_CLS(type, name) type name,
@@ -56,7 +88,7 @@
 #define LAD_ECHO_float(x) W(lad_at) = as_uint(x); lad_at++;
 #define LAD_ECHO_u64(x) W(lad_at) = (uint)x; W(lad_at + 1u) = (uint)(x >> 32); lad_at += 2u;
 #define LAD_ECHO_i64(x) LAD_ECHO_u64(x)
-#define LAD_ECHO_f64(x) { uint2 lad_d = as_uint2(x); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
+#define LAD_ECHO_f64(v) { uint2 lad_d = as_uint2(v); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
 #define W(i) lad_w[lad_slot + (i)]
 #define KERNEL                                                                                                          \
     static void lad_body(BUFFERS(LAD_CLB) SCALARS(LAD_CLS) LOCALS(LAD_CLL_ARG) DYNAMIC(LAD_CLD_ARG) uint lad_unused)

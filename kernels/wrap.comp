@@ -31,6 +31,33 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define F64(x) double(x)
 #define U64(x) uint64_t(x)
 #define I64(x) int64_t(x)
+#define U16(x) uint16_t(x)
+#define U8(x) uint8_t(x)
+#define f32x4 vec4
+#define F32X4(a, b, c, d) vec4(a, b, c, d)
+#define V(v, k) v[k]
+#define PRECISE precise
+#define NO_CONTRACT
+#define EXTENSION(name)
+#define SQRT(x) sqrt(x)
+#define RSQRT(x) inversesqrt(x)
+#define EXP(x) exp(x)
+#define LOG(x) log(x)
+#define SIN(x) sin(x)
+#define COS(x) cos(x)
+#define POW(x, y) pow(x, y)
+#define FLOOR(x) floor(x)
+#define TRUNC(x) trunc(x)
+#define FABS(x) abs(x)
+#define FMA(a, b, c) fma(a, b, c)
+#define ISNAN(x) isnan(x)
+#define ISINF(x) isinf(x)
+#define POINTER(type)                                                                                                   \
+    layout(buffer_reference, std430, buffer_reference_align = 4) buffer lad_ref_##type { type v[]; };
+#define AT(type, address, i) lad_ref_##type(address).v[i]
+#define SG_SIZE gl_SubgroupSize
+#define SG_LANE gl_SubgroupInvocationID
+#define SG_ADD(x) subgroupAdd(x)
 #define FLOAT_BITS(x) floatBitsToUint(x)
 #define BITS_FLOAT(x) uintBitsToFloat(x)
 #define STRUCT(n) struct n {
@@ -42,6 +69,7 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define LSZ(d) gl_WorkGroupSize[d]
 #define NGRP(d) gl_NumWorkGroups[d]
 #define BARRIER barrier()
+#define FENCE memoryBarrier()
 #define BARRIER_GLOBAL memoryBarrierBuffer(); barrier()
 #define ATOMIC_ADD(m, v) atomicAdd(m, v)
 #define ATOMIC_SUB(m, v) atomicAdd(m, -(v))
@@ -52,6 +80,10 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define ATOMIC_XOR(m, v) atomicXor(m, v)
 #define ATOMIC_XCHG(m, v) atomicExchange(m, v)
 #define ATOMIC_CAS(m, old, v) atomicCompSwap(m, old, v)
+#define ATOMIC64_ADD(m, v) atomicAdd(m, v)
+#define ATOMIC64_MIN(m, v) atomicMin(m, v)
+#define ATOMIC64_MAX(m, v) atomicMax(m, v)
+#define ATOMIC64_XOR(m, v) atomicXor(m, v)
 #define LAD_GLB(i, type, name) layout(set = 0, binding = i, std430) buffer lad_b##i { type name[]; };
 #define LAD_GLS(type, name) type name;
 #define LAD_GLL(type, name, n) shared type name[n];
@@ -63,7 +95,7 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define LAD_ECHO_float(x) W(lad_at) = floatBitsToUint(x); lad_at++;
 #define LAD_ECHO_u64(x) W(lad_at) = uint(x); W(lad_at + 1u) = uint(x >> 32u); lad_at += 2u;
 #define LAD_ECHO_i64(x) LAD_ECHO_u64(x)
-#define LAD_ECHO_f64(x) { uvec2 lad_d = unpackDouble2x32(x); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
+#define LAD_ECHO_f64(v) { uvec2 lad_d = unpackDouble2x32(v); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
 #define W(i) lad_w[lad_slot + (i)]
 #define KERNEL                                                                                                          \
     BUFFERS(LAD_GLB)                                                                                                    \

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. */
+#define SCALARS(S) S(uint, n)
+KERNEL
+{
+    uint i = GID(0), bits = LAD_BITS;
+    if (i < n) {
+        T x = a[i], y = b[i];
+        uint shift = U32(y) & (bits - 1u);
+        dst[i] = TO(x + y);
+        dst[n + i] = TO(x - y);
+        dst[2u * n + i] = TO(x * y);
+        dst[3u * n + i] = TO(x / y);
+        dst[4u * n + i] = TO(x % y);
+        dst[5u * n + i] = TO(x & y);
+        dst[6u * n + i] = TO(x | y);
+        dst[7u * n + i] = TO(x ^ y);
+        dst[8u * n + i] = TO(~x);
+        dst[9u * n + i] = TO(UNSIGNED(x) << shift);
+        dst[10u * n + i] = TO(x >> shift);
+        dst[11u * n + i] = x < y ? TO(1) : TO(0);
+        dst[12u * n + i] = x == TO(n) ? TO(1) : TO(0);
+        dst[13u * n + i] = x > y ? x : y;
+    }
+}
