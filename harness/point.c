@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prepares one run of a case: values, what the device must offer, buffers with canaries, checked plants and uploads. */
+#include "../kernels/witness.h"
+#include "point.h"
+#include <stdlib.h>
+#include <string.h>
+
+bool lad_point_skip(struct lad_point *p, const char *why)
+{
+    lad_record_set(p->arena, p->r, LAD_STATUS_SKIP, NULL, "%s", why);
+    return false;
+}
+
+bool lad_point_api_failed(struct lad_point *p, const char *doing)
+{
+    const struct lad_fail *f = &p->gpu->fail;
+    if (f->unsupported)
+        return lad_point_skip(p, lad_printf(p->arena, "%s: %s %s %s", doing, f->call, f->code, f->text));
+    enum lad_status status = f->timeout ? LAD_STATUS_TIMEOUT : f->lost ? LAD_STATUS_LOST : LAD_STATUS_ERROR;
+    lad_record_set(p->arena, p->r, status, f->timeout ? "ladder.timeout.device" : f->lost ? "ladder.lost" : "ladder.api",
+                   "%s: %s says %s", doing, f->call, f->code);
+    lad_record_fact(p->arena, p->r, '!', "%s returned %s (%lld)", f->call, f->code, (long long)f->native);
+    if (*f->text)
+        *LAD_PUSH(p->arena, p->r->messages, p->r->n_messages) = lad_strdup(p->arena, f->text);
+    return false;
+}
+
+bool lad_point_value(struct lad_point *p, struct lad_expr e, int64_t absent, int64_t *value)
+{
+    char why[300];
+    *value = absent;
+    if (!e.text || lad_eval(e.text, &p->scope, value, why, sizeof why))
+        return true;
+    lad_record_set(p->arena, p->r, LAD_STATUS_ERROR, "ladder.case", "%s:%d: %s", p->c->file, e.line, why);
+    return false;
+}
+
+bool lad_point_u32(struct lad_point *p, struct lad_expr e, int64_t absent, uint32_t *value)
+{
+    int64_t v;
+    if (!lad_point_value(p, e, absent, &v))
+        return false;
+    *value = (uint32_t)v;
+    if (v >= 0 && v <= UINT32_MAX)
+        return true;
+    lad_record_set(p->arena, p->r, LAD_STATUS_ERROR, "ladder.case", "%s:%d: \"%s\" is %lld, expected 0 to 4294967295",
+                   p->c->file, e.line, e.text, (long long)v);
+    return false;
+}
+
+bool lad_point_need(struct lad_point *p, enum lad_cap cap, uint64_t min)
+{
+    uint64_t has = p->gpu->info.cap[cap];
+    if (has >= min)
+        return true;
+    if (!has)
+        return lad_point_skip(p, lad_printf(p->arena, "needs %s: %s", lad_cap_name(cap), lad_cap_why(&p->gpu->info, cap)));
+    return lad_point_skip(p, lad_printf(p->arena, "needs %s of %llu, the device has %llu", lad_cap_name(cap), (unsigned long long)min,
+                              (unsigned long long)has));
+}
+
+static bool set_scope(struct lad_point *p, int64_t sweep)
+{
+    p->scope.n = 0;
+    if (p->c->sweep) {
+        p->scope.name[0] = p->c->sweep;
+        p->scope.value[p->scope.n++] = sweep;
+    }
+    for (size_t i = 0; i < p->c->n_vars; i++) {
+        int64_t v;
+        if (!lad_point_value(p, p->c->vars[i].value, 0, &v))
+            return false;
+        p->scope.name[p->scope.n] = p->c->vars[i].name;
+        p->scope.value[p->scope.n++] = v;
+    }
+    return true;
+}
+
+static bool need_kernel(struct lad_point *p, const struct lad_kernel_source *k)
+{
+    char text[256], *save;
+    snprintf(text, sizeof text, "%s", k->needs);
+    for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        enum lad_cap cap = lad_cap_find(word);
+        if (cap < LAD_CAP_COUNT && !lad_point_need(p, cap, 1))
+            return false;
+    }
+    if (p->gpu->backend == lad_backend_find("host") && !k->host)
+        return lad_point_skip(p, lad_printf(p->arena, "kernel %s has no host form", k->name));
+    return lad_point_need(p, LAD_CAP_STORAGE_BUFFERS, k->n_bufs + 1) && lad_point_need(p, LAD_CAP_SCALAR_BYTES, k->scalar_bytes);
+}
+
+static bool need_mem(struct lad_point *p, enum lad_mem mem)
+{
+    static const enum lad_cap cap[] = {[LAD_MEM_COHERENT] = LAD_CAP_MEM_COHERENT,
+                                       [LAD_MEM_NONCOHERENT] = LAD_CAP_MEM_NONCOHERENT,
+                                       [LAD_MEM_MAPPED] = LAD_CAP_MEM_MAPPED,
+                                       [LAD_MEM_HOST_POINTER] = LAD_CAP_MEM_HOST_POINTER,
+                                       [LAD_MEM_SVM_COARSE] = LAD_CAP_MEM_SVM_COARSE,
+                                       [LAD_MEM_SVM_FINE] = LAD_CAP_MEM_SVM_FINE};
+    return mem == LAD_MEM_DEVICE || lad_point_need(p, cap[mem], 1);
+}
+
+static bool check_needs(struct lad_point *p)
+{
+    const struct lad_case *c = p->c;
+    for (size_t i = 0; i < c->n_needs; i++) {
+        int64_t min;
+        if (!lad_point_value(p, c->needs[i].min, 1, &min) || !lad_point_need(p, c->needs[i].cap, (uint64_t)min))
+            return false;
+    }
+    for (size_t i = 0; i < c->n_bufs; i++)
+        if (!need_mem(p, c->bufs[i].mem) || (c->bufs[i].address && !lad_point_need(p, LAD_CAP_ADDRESS, 1)))
+            return false;
+    for (size_t i = 0; i < c->n_steps; i++) {
+        const struct lad_step *s = &c->steps[i];
+        uint32_t queue;
+        if (s->kind == LAD_STEP_DISPATCH && !need_kernel(p, s->kernel))
+            return false;
+        if ((s->kind == LAD_STEP_SUBMIT || s->kind == LAD_STEP_FINISH) && !lad_point_need(p, LAD_CAP_FLUSH, 1))
+            return false;
+        if (!lad_point_u32(p, s->queue, 0, &queue) || (queue && !lad_point_need(p, LAD_CAP_QUEUES, queue + 1)))
+            return false;
+        if (s->indirect && !lad_point_need(p, LAD_CAP_INDIRECT, 1))
+            return false;
+    }
+    return true;
+}
+
+struct lad_obj *lad_point_obj(struct lad_point *p, const char *name)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (!strcmp(p->obj[i].buf->name, name))
+            return &p->obj[i];
+    return NULL;
+}
+
+void *lad_point_memory(size_t bytes)
+{
+    void *m = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
+    if (!m)
+        abort();
+    return m;
+}
+
+static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
+{
+    struct lad_obj *o = &p->obj[p->n];
+    struct lad_data *d = &p->data[p->n];
+    int64_t count;
+    if (!lad_point_value(p, b->count, 0, &count))
+        return false;
+    if (count < 0 || p->n == LAD_MAX_BUFS) {
+        lad_record_set(p->arena, p->r, LAD_STATUS_ERROR, "ladder.case", "%s:%d: buffer %s of %lld elements", p->c->file,
+                       b->line, b->name, (long long)count);
+        return false;
+    }
+    *o = (struct lad_obj){.buf = b, .bytes = (uint64_t)count * lad_type_bytes(b->type)};
+    *d = (struct lad_data){.buf = b, .n = (uint64_t)count};
+    o->total = ((o->bytes + 3) & ~3ull) + LAD_REDZONE;
+    if (!lad_point_need(p, LAD_CAP_BUFFER_BYTES, o->total))
+        return false;
+    p->n++;
+    if (b->mem == LAD_MEM_HOST_POINTER)
+        o->host = lad_point_memory(o->total);
+    struct lad_buf_desc desc = {o->total, b->mem, b->address, o->host};
+    o->gpu = lad_gpu_buf(p->gpu, &desc);
+    if (!o->gpu)
+        return lad_point_api_failed(p, lad_printf(p->arena, "making buffer %s of %llu bytes", b->name, (unsigned long long)o->total));
+    d->before = lad_point_memory(o->total);
+    d->after = lad_point_memory(o->total);
+    return true;
+}
+
+void lad_point_free(struct lad_point *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        lad_gpu_free(p->gpu, p->obj[i].gpu);
+        free(p->obj[i].host);
+        free(p->data[i].before);
+        free(p->data[i].after);
+        free(p->data[i].written);
+    }
+    lad_gpu_free(p->gpu, p->witness);
+    lad_gpu_free(p->gpu, p->marker);
+    p->witness = p->marker = NULL;
+    p->n = 0;
+}
+
+uint32_t lad_point_table(struct lad_point *p, const char *prefix, uint64_t *table, struct lad_buf **reach)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->obj[i].buf->address || strncmp(p->obj[i].buf->name, prefix, strlen(prefix)))
+            continue;
+        if (table)
+            table[n] = p->gpu->backend->buf_address(p->gpu->dev, p->obj[i].gpu);
+        if (reach)
+            reach[n] = p->obj[i].gpu;
+        n++;
+    }
+    return n;
+}
+
+/* The case's data go the way that the memory kind is there for: through a mapping, or by explicit copy. */
+bool lad_point_upload(struct lad_point *p, struct lad_obj *o, const void *data)
+{
+    if (o->buf->mem == LAD_MEM_DEVICE || !o->bytes)
+        return lad_gpu_upload(p->gpu, o->gpu, 0, data, o->bytes) || lad_point_api_failed(p, "uploading");
+    void *to = lad_gpu_map(p->gpu, o->gpu, true);
+    if (!to)
+        return lad_point_api_failed(p, "mapping for upload");
+    if (p->gpu->drop == LAD_DROP_UPLOAD)
+        p->gpu->n_dropped++;
+    else
+        memcpy(to, data, o->bytes);
+    return lad_gpu_unmap(p->gpu, o->gpu) || lad_point_api_failed(p, "unmapping after upload");
+}
+
+static bool fill_buffer(struct lad_point *p, size_t i)
+{
+    struct lad_obj *o = &p->obj[i];
+    struct lad_data *d = &p->data[i];
+    bool input = o->buf->role != LAD_OUTPUT;
+    lad_canary_fill(input ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, d->before, o->total, 0);
+    if (!lad_gpu_plant(p->gpu, o->gpu, 0, d->before, o->total))
+        return lad_point_api_failed(p, "planting a canary");
+    if (!input) {
+        memset(d->after, 0, o->total);
+        if (!lad_gpu_read(p->gpu, o->gpu, 0, d->after, o->total))
+            return lad_point_api_failed(p, "reading a canary back");
+        if (memcmp(d->before, d->after, o->total)) {
+            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.plant",
+                           "buffer %s does not keep what was written to it: the canary reads back wrong", o->buf->name);
+            return false;
+        }
+        return true;
+    }
+    if (o->buf->table)
+        lad_point_table(p, o->buf->table, d->before, NULL);
+    else if (!lad_fill_data(d->before, d->n, o->buf, o->buf->fill, i, p->r->seed, &p->scope))
+        return false;
+    return lad_point_upload(p, o, d->before);
+}
+
+static bool make_buffers(struct lad_point *p)
+{
+    for (size_t i = 0; i < p->c->n_bufs; i++)
+        if (!make_buffer(p, &p->c->bufs[i]))
+            return false;
+    for (size_t i = 0; i < p->n; i++)
+        if (!fill_buffer(p, i))
+            return false;
+    for (size_t i = 0; i < p->c->n_steps; i++)
+        p->n_dispatches += p->c->steps[i].kind == LAD_STEP_DISPATCH;
+    if (!p->n_dispatches)
+        return true;
+    uint32_t markers[4];
+    size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
+    struct lad_buf_desc witness = {.bytes = bytes}, marker = {.bytes = sizeof markers};
+    p->words = lad_alloc(p->arena, bytes);
+    p->ran = lad_alloc(p->arena, p->n_dispatches * sizeof *p->ran);
+    lad_witness_plant(p->words, p->n_dispatches);
+    lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
+    if (!(p->witness = lad_gpu_buf(p->gpu, &witness)) || !(p->marker = lad_gpu_buf(p->gpu, &marker)) ||
+        !lad_gpu_plant(p->gpu, p->witness, 0, p->words, bytes) ||
+        !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers))
+        return lad_point_api_failed(p, "planting the witness");
+    return true;
+}
+
+bool lad_point_prepare(struct lad_point *p, int64_t sweep)
+{
+    p->r->status = LAD_STATUS_MISSING;
+    p->n_ran = p->n_dispatches = 0;
+    return set_scope(p, sweep) && check_needs(p) && make_buffers(p);
+}

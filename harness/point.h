@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run of a case at one value of its sweep, shared by the files that prepare it (point.c), run its steps (step.c) and
+ * judge what came out (judge.c). Functions return false after having set the record's status. */
+#ifndef LAD_POINT_H
+#define LAD_POINT_H
+
+#include "harness.h"
+
+#define LAD_REDZONE 256u /* bytes behind every buffer, canary like the rest */
+#define LAD_MAX_BUFS 72u
+
+struct lad_obj {
+    const struct lad_case_buf *buf;
+    struct lad_buf *gpu;
+    uint64_t bytes, total;
+    void *host;
+};
+struct lad_point {
+    struct lad_gpu *gpu;
+    const struct lad_case *c;
+    struct lad_arena *arena;
+    struct lad_record *r;
+    struct lad_scope scope;
+    struct lad_obj obj[LAD_MAX_BUFS];
+    struct lad_data data[LAD_MAX_BUFS];
+    size_t n;
+    struct lad_buf *witness, *marker;
+    uint32_t *words;
+    struct lad_ran *ran;
+    size_t n_ran, n_dispatches;
+    bool timed;        /* witness off, nothing checked */
+    double longest_ns; /* of the measured dispatches */
+};
+
+
+/* point.c */
+bool lad_point_prepare(struct lad_point *, int64_t sweep); /* scope, needs, buffers planted and uploaded */
+void lad_point_free(struct lad_point *);
+bool lad_point_skip(struct lad_point *, const char *why);
+bool lad_point_need(struct lad_point *, enum lad_cap, uint64_t min);
+bool lad_point_api_failed(struct lad_point *, const char *doing);
+bool lad_point_value(struct lad_point *, struct lad_expr, int64_t absent, int64_t *value);
+bool lad_point_u32(struct lad_point *, struct lad_expr, int64_t absent, uint32_t *value);
+bool lad_point_upload(struct lad_point *, struct lad_obj *, const void *data);
+struct lad_obj *lad_point_obj(struct lad_point *, const char *name);
+/* Buffers with an address whose names begin with prefix: their addresses and themselves, each where asked for. */
+uint32_t lad_point_table(struct lad_point *, const char *prefix, uint64_t *table, struct lad_buf **reach);
+void *lad_point_memory(size_t bytes); /* page-aligned; the caller frees */
+
+/* step.c */
+bool lad_point_steps(struct lad_point *); /* all steps between markers, then waits */
+/* Only the dispatches, each `repeat` times and without witness, then waits; for lad_measure. */
+bool lad_point_timed(void *point, uint32_t repeat);
+
+/* judge.c */
+void lad_point_judge(struct lad_point *); /* reads everything back and sets the verdict */
+
+#endif
