@@ -16,7 +16,7 @@
 
 enum {
     KEEP_BYTES = 32 << 10,  /* of the beginning of what a worker prints, and of its end */
-    LINE_BYTES = 16 << 20,  /* longest answer */
+    LINE_BYTES = 4 << 20,  /* longest answer */
     GULP_BYTES = 64 << 10,
     MOST_GULPS = 16,        /* at a time, so that a worker that writes without end does not keep us from the others */
 };

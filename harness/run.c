@@ -260,6 +260,8 @@ static void end_worker(struct runner *r, struct lane *l, const char *garbage)
     switch (l->state) {
     case LANE_CASE: {
         const char *id = l->at->id;
+        if (l->last)
+            lad_record_fact(r->arena, &got, '-', "other cases ran in the same process before, the last was %s", l->last->id);
         drop_worker(l, id);
         complete(r, l, got);
         break;

@@ -184,7 +184,9 @@ bool lad_write_file(const char *path, bool (*write)(FILE *, const void *), const
     if (!strcmp(path, "-"))
         return write(stdout, arg) && !fflush(stdout);
     char name[4096];
-    if (snprintf(name, sizeof name, "%s.%d", path, (int)getpid()) >= (int)sizeof name) {
+    struct stat st;
+    bool device = !stat(path, &st) && !S_ISREG(st.st_mode); /* nothing may be renamed over /dev/null */
+    if (snprintf(name, sizeof name, device ? "%s" : "%s.%d", path, (int)getpid()) >= (int)sizeof name) {
         lad_error("%.60s...: name too long", path);
         return false;
     }
@@ -194,16 +196,17 @@ bool lad_write_file(const char *path, bool (*write)(FILE *, const void *), const
         return false;
     }
     errno = 0;
-    bool ok = write(f, arg) && !fflush(f) && !fsync(fileno(f));
+    bool ok = write(f, arg) && !fflush(f) && (device || !fsync(fileno(f)));
     int why = errno;
     ok = !fclose(f) && ok;
-    if (ok && rename(name, path)) {
+    if (ok && !device && rename(name, path)) {
         why = errno;
         ok = false;
     }
     if (!ok) {
         lad_error("%s: cannot write: %s", path, why ? strerror(why) : "the report could not be made");
-        unlink(name);
+        if (!device)
+            unlink(name);
     }
     return ok;
 }

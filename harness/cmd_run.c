@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gpuladder run: find the devices, plan, run, report. */
+#include "../reports/report.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ENUMERATE_MS 10000u
+
+/* What is shown while it runs: failures on the text stream, progress on stderr. */
+struct screen {
+    const struct lad_options *options;
+    FILE *text;
+    bool colour, all, line, quiet; /* line: stderr is a terminal, progress is one line written over and over */
+    size_t n_ended;
+};
+
+static void clear_line(const struct screen *s)
+{
+    if (s->line)
+        fputs("\r\x1b[K", stderr);
+}
+
+static void show_began(void *arg, const struct lad_run *run, const struct lad_record *r)
+{
+    const struct screen *s = arg;
+    if (!s->line)
+        return;
+    clear_line(s);
+    fprintf(stderr, "%zu/%zu  %s  %s", s->n_ended, run->n_records, r->device, r->id);
+    fflush(stderr);
+}
+
+/* What the records of this one's rung and device came to, once the last of them has ended. */
+static void show_rung(const struct lad_run *run, const struct lad_record *r)
+{
+    const struct lad_record *first = r, *after = r + 1, *end = run->record + run->n_records;
+    size_t n[LAD_STATUS_COUNT] = {0};
+    while (first > run->record && first[-1].rung == r->rung && first[-1].device == r->device)
+        first--;
+    if (after < end && after->rung == r->rung && after->device == r->device)
+        return;
+    for (; first < after; first++)
+        n[first->status]++;
+    fprintf(stderr, "%s  rung %d %s:", r->device, r->rung, r->group);
+    for (int i = 0, some = 0; i < LAD_STATUS_COUNT; i++)
+        if (n[i])
+            fprintf(stderr, "%s %zu %s", some++ ? "," : "", n[i], lad_status_name((enum lad_status)i));
+    fputc('\n', stderr);
+}
+
+static void show_ended(void *arg, const struct lad_run *run, const struct lad_record *r)
+{
+    struct screen *s = arg;
+    s->n_ended++;
+    if (lad_record_bad(r) || lad_verbosity > 0) {
+        clear_line(s);
+        lad_text_record(s->text, run, r, s->colour, s->all);
+        fflush(s->text);
+    }
+    if (!s->line && !s->quiet)
+        show_rung(run, r);
+}
+
+static void show_waiting(void *arg, const struct lad_run *run, const struct lad_record *r, uint64_t for_ns)
+{
+    const struct screen *s = arg;
+    (void)run;
+    if (s->quiet)
+        return;
+    clear_line(s);
+    fprintf(stderr, "%s  %s: under way for %.0f s%s", r->device, r->id, (double)for_ns / 1e9, s->line ? "" : "\n");
+    fflush(stderr);
+}
+
+static bool load_cases(struct lad_arena *arena, const struct lad_options *o, struct lad_cases *cases)
+{
+    bool ok = o->no_builtin || lad_case_builtin(arena, cases);
+    for (const char **path = o->cases; ok && *path; path++)
+        ok = lad_case_load(arena, *path, cases);
+    return ok;
+}
+
+static bool is_asked_for(const struct lad_options *o, const struct lad_device *d)
+{
+    const char **spec = o->device;
+    while (*spec && !lad_device_matches(d, *spec))
+        spec++;
+    return *spec || !*o->device;
+}
+
+static void choose_devices(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv,
+                           struct lad_run *run)
+{
+    for (size_t i = 0; i < inv->n_devices; i++)
+        if (is_asked_for(o, &inv->device[i]))
+            *LAD_PUSH(arena, run->device, run->n_devices) = inv->device[i];
+    for (const char **spec = o->device; *spec; spec++) {
+        size_t i = 0;
+        while (i < run->n_devices && !lad_device_matches(&run->device[i], *spec))
+            i++;
+        if (i == run->n_devices)
+            lad_error("--device %s: there is no such device; 'gpuladder devices' lists them", *spec);
+    }
+}
+
+static const char *describe_system(struct lad_arena *arena)
+{
+    struct utsname u;
+    char line[256], name[200] = "";
+    FILE *f = fopen("/etc/os-release", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "PRETTY_NAME=\"%199[^\"]", name) == 1)
+            break;
+    if (f)
+        fclose(f);
+    if (uname(&u))
+        return lad_strdup(arena, name);
+    return lad_printf(arena, "%s%s%s %s %s", name, *name ? ", " : "", u.sysname, u.release, u.machine);
+}
+
+static void fill_header(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv, struct lad_run *run)
+{
+    char host[256] = "localhost", started[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    gethostname(host, sizeof host - 1);
+    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now, &utc));
+    run->version = LAD_VERSION;
+    run->command = o->command_line;
+    run->host = lad_strdup(arena, host);
+    run->started = lad_strdup(arena, started);
+    run->os = describe_system(arena);
+    run->seed = o->seed;
+    if (!o->seed_given && getrandom(&run->seed, sizeof run->seed, 0) != sizeof run->seed)
+        run->seed = lad_now_ns();
+    run->env = lad_environment(arena);
+    while (run->env[run->n_env])
+        run->n_env++;
+    run->icd = inv->icd;
+    run->n_icds = inv->n_icds;
+    run->output = o->output;
+}
+
+/* A driver file that cannot be used is worth a line only where nothing else is there, or with -v. */
+static void note_refused(const struct lad_run *run)
+{
+    for (const struct lad_icd *icd = run->icd; icd < run->icd + run->n_icds; icd++)
+        if (icd->refused && (lad_verbosity > 0 || !run->n_devices))
+            lad_note("%s %s: refused: %s", icd->api, *icd->file ? icd->file : "loader", icd->refused);
+    if (!run->n_devices)
+        lad_note("no device to test; 'gpuladder doctor' says more");
+}
+
+static int print_plan(const struct lad_run *run)
+{
+    for (const struct lad_record *r = run->record; r < run->record + run->n_records; r++) {
+        printf("%s/%s", r->device, r->id);
+        if (r->status == LAD_STATUS_SKIP)
+            printf("  # %s", r->message);
+        else if (r->known)
+            printf("  # known to end in %s: %s", lad_status_name(r->known_status), r->known);
+        else if (r->flake)
+            printf("  # fails now and then: %s", r->flake);
+        printf("\n");
+    }
+    return run->n_records ? LAD_EXIT_OK : LAD_EXIT_NOTHING;
+}
+
+static int run_plan(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, struct lad_run *run)
+{
+    const char *term = getenv("TERM");
+    struct screen s = {.options = o, .text = lad_text_stream(o), .quiet = lad_verbosity < 0};
+    s.colour = lad_colour(o, s.text);
+    s.all = lad_verbosity > 0 || !isatty(fileno(s.text)) || getenv("CI");
+    s.line = !s.quiet && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") && !getenv("CI");
+    const struct lad_watch watch = {show_began, show_ended, show_waiting, &s};
+    if (!s.quiet)
+        fprintf(stderr, "seed 0x%llx, %zu case%s on %zu device%s%s\n", (unsigned long long)run->seed, run->n_records,
+                run->n_records == 1 ? "" : "s", run->n_devices, run->n_devices == 1 ? "" : "s",
+                o->shards ? lad_printf(arena, ", shard %d of %d", o->shard, o->shards) : "");
+    lad_catch_signals();
+    bool ok = lad_make_dir(o->output) && lad_run_all(arena, o, cases, run, &watch);
+    clear_line(&s);
+    ok = lad_publish(arena, o, run) && ok;
+    lad_text_summary(s.text, run, s.colour);
+    fflush(s.text);
+    int status = lad_exit_status(o, run, lad_caught_signal());
+    return ok ? status : LAD_EXIT_HARNESS;
+}
+
+static int run(struct lad_arena *arena, const struct lad_options *o)
+{
+    struct lad_cases cases = {0};
+    struct lad_inventory inv;
+    struct lad_run run = {0};
+    int status = LAD_EXIT_USAGE;
+    uint32_t timeout_ms = o->timeout_s * 1000u < ENUMERATE_MS ? o->timeout_s * 1000u : ENUMERATE_MS;
+    if (!load_cases(arena, o, &cases))
+        return LAD_EXIT_USAGE;
+    if (!lad_inventory_take(arena, *o->device ? o->device : NULL, timeout_ms, &inv))
+        return LAD_EXIT_HARNESS;
+    choose_devices(arena, o, &inv, &run);
+    fill_header(arena, o, &inv, &run);
+    note_refused(&run);
+    if (lad_plan(arena, o, &cases, &run))
+        status = o->dry_run ? print_plan(&run) : run_plan(arena, o, &cases, &run);
+    lad_inventory_release();
+    return status;
+}
+
+const struct lad_command lad_command_run = {
+    .name = "run",
+    .summary = "climb the ladder on every device, or on those named, and leave reports",
+    .usage = "[OPTION...]",
+    .run = run,
+};
