@@ -154,11 +154,11 @@ static uint64_t find_period(const char *cell, uint64_t n)
 
 static const char *encode(struct lad_arena *arena, const char *cell, uint64_t n)
 {
-    char *text = lad_alloc(arena, n * 6 + 1), *at = text;
+    char *text = lad_alloc(arena, n * 7 + 8), *at = text;
     for (uint64_t i = 0, run; i < n; i += run) {
         for (run = 1; i + run < n && cell[i + run] == cell[i]; run++)
             ;
-        at += run > 1 ? sprintf(at, "%llu%c", (unsigned long long)run, cell[i]) : sprintf(at, "%c", cell[i]);
+        at += sprintf(at, "%s%llu%c", i ? " " : "", (unsigned long long)run, cell[i]); /* the letter may be a digit */
     }
     return text;
 }
