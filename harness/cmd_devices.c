@@ -32,36 +32,27 @@ static void print_limits(struct lad_arena *arena, const struct lad_dev_info *inf
     } rows[] = {{LAD_CAP_MEMORY_BYTES, "memory"},       {LAD_CAP_BUFFER_BYTES, "a buffer"},
                 {LAD_CAP_LOCAL_BYTES, "local memory"},  {LAD_CAP_WORKGROUP_SIZE, "workgroup"},
                 {LAD_CAP_STORAGE_BUFFERS, "buffers a kernel"}, {LAD_CAP_SUBGROUP, "subgroup"}};
-    const char *comma = "";
-    printf("        limits  ");
-    for (size_t i = 0; i < LAD_N(rows); i++) {
-        if (!info->cap[rows[i].cap])
-            continue;
-        printf("%s%s %s", comma, rows[i].label, show_number(arena, info->cap[rows[i].cap], lad_cap_unit(rows[i].cap)));
-        comma = ", ";
-    }
-    printf("\n");
+    const char *text = "";
+    for (size_t i = 0; i < LAD_N(rows); i++)
+        if (info->cap[rows[i].cap])
+            text = lad_printf(arena, "%s%s%s %s", text, *text ? ", " : "", rows[i].label,
+                              show_number(arena, info->cap[rows[i].cap], lad_cap_unit(rows[i].cap)));
+    fputs("        limits  ", stdout);
+    lad_wrap(stdout, text, 16, 16);
 }
 
-/* Names in lines of up to 79 columns. */
-static void print_names(const char *label, const struct lad_dev_info *info, bool offered)
+/* Features, which are there or not; a capability with a unit or a large value is a limit. */
+static void print_features(struct lad_arena *arena, const char *label, const struct lad_dev_info *info, bool offered)
 {
-    size_t column = 0;
-    for (int c = 0; c < LAD_CAP_COUNT; c++) {
-        const char *name = lad_cap_name((enum lad_cap)c);
-        if (!info->cap[c] == offered || *lad_cap_unit((enum lad_cap)c))
-            continue;
-        if (offered && info->cap[c] > 16)
-            continue; /* a limit, not a feature */
-        if (!column || column + 1 + strlen(name) > 79) {
-            printf("%s        %-7s", column ? "\n" : "", column ? "" : label);
-            column = 15;
-        }
-        printf(" %s", name);
-        column += 1 + strlen(name);
-    }
-    if (column)
-        printf("\n");
+    enum { LARGEST_FEATURE = 16 };
+    const char *text = "";
+    for (int c = 0; c < LAD_CAP_COUNT; c++)
+        if (!*lad_cap_unit((enum lad_cap)c) && (offered ? info->cap[c] && info->cap[c] <= LARGEST_FEATURE : !info->cap[c]))
+            text = lad_printf(arena, "%s%s%s", text, *text ? " " : "", lad_cap_name((enum lad_cap)c));
+    if (!*text)
+        return;
+    printf("        %-7s ", label);
+    lad_wrap(stdout, text, 16, 16);
 }
 
 static void print_capabilities(struct lad_arena *arena, const struct lad_dev_info *info)
@@ -95,8 +86,8 @@ static void print_device(struct lad_arena *arena, const struct lad_device *d)
         print_capabilities(arena, info);
     } else {
         print_limits(arena, info);
-        print_names("has", info, true);
-        print_names("has not", info, false);
+        print_features(arena, "has", info, true);
+        print_features(arena, "has not", info, false);
     }
     printf("\n");
 }
@@ -156,7 +147,7 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
         lad_error("devices: '%s' is not expected; name a device with --device %s", *options->args, *options->args);
         return LAD_EXIT_USAGE;
     }
-    if (!lad_inventory_take(arena, options->device, options->timeout_s * 1000, &inv))
+    if (!lad_inventory_take(arena, options->device, lad_start_ms(options), &inv))
         return LAD_EXIT_HARNESS;
     lad_inventory_release();
     for (size_t i = 0; i < inv.n_devices; i++) /* what --device leaves, in place */

@@ -11,10 +11,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+struct advice {
+    const char *text, *command; /* command: on a line of its own, or NULL */
+};
 /* What the checks leave for the end. */
 struct findings {
     struct lad_arena *arena;
-    const char **advice;
+    struct advice *advice;
     size_t n_advice;
     const char *packages; /* Debian and Ubuntu packages to install, blank-separated */
     struct lad_inventory inv;
@@ -23,12 +26,12 @@ struct findings {
     bool unreachable; /* a device file may not be opened */
 };
 
-static void advise(struct findings *f, const char *advice)
+static void advise(struct findings *f, const char *text, const char *command)
 {
     for (size_t i = 0; i < f->n_advice; i++)
-        if (!strcmp(f->advice[i], advice))
+        if (!strcmp(f->advice[i].text, text))
             return;
-    *LAD_PUSH(f->arena, f->advice, f->n_advice) = advice;
+    *LAD_PUSH(f->arena, f->advice, f->n_advice) = (struct advice){text, command};
 }
 
 static void want_package(struct findings *f, const char *package)
@@ -110,8 +113,8 @@ static void check_environment(struct findings *f)
             hides |= !strcmp(name, hiding[i]);
         print_item(hides ? '!' : '-', lad_printf(f->arena, "%s%s", *list, hides ? "  (drivers not named here are not seen)" : ""));
         if (hides)
-            advise(f, lad_printf(f->arena, "drivers are chosen by %s; try again without it: env -u %s gpuladder devices", name,
-                                 name));
+            advise(f, lad_printf(f->arena, "drivers are chosen by %s; try again without it", name),
+                   lad_printf(f->arena, "env -u %s gpuladder devices", name));
     }
 }
 
@@ -123,7 +126,8 @@ static void check_needs(struct findings *f, const struct lad_icd *icd)
         return;
     for (const char **missing = lad_library_missing(f->arena, path); *missing; missing++) {
         print_item('!', lad_printf(f->arena, "  it needs %s, which is not there", *missing));
-        advise(f, lad_printf(f->arena, "install the package that holds %s; %s cannot be loaded without it", *missing, path));
+        advise(f, lad_printf(f->arena, "install the package that holds %s; without it %s cannot be loaded", *missing, path),
+               NULL);
     }
 }
 
@@ -144,7 +148,8 @@ static void check_files(struct findings *f)
         if (icd->refused)
             check_needs(f, icd);
         if (icd->refused && strstr(icd->library, "Rusticl") && !getenv("RUSTICL_ENABLE"))
-            advise(f, "Mesa's rusticl offers devices only when told to: set RUSTICL_ENABLE=llvmpipe, radeonsi or iris");
+            advise(f, "Mesa's rusticl offers devices only when told which: llvmpipe, radeonsi or iris",
+                   "RUSTICL_ENABLE=llvmpipe gpuladder devices");
         if (!*icd->file && icd->refused && strstr(icd->refused, "no driver is installed"))
             want_package(f, !strcmp(icd->api, "vk") ? "mesa-vulkan-drivers" : "pocl-opencl-icd");
     }
@@ -179,7 +184,8 @@ static void check_node(struct findings *f, const char *path)
         return;
     f->unreachable = true;
     if (st.st_mode & 0060 && !has_group(st.st_gid))
-        advise(f, lad_printf(f->arena, "join the group %s, then log in again: sudo usermod -aG %s \"$USER\"", group, group));
+        advise(f, lad_printf(f->arena, "join the group %s, then log in again", group),
+               lad_printf(f->arena, "sudo usermod -aG %s \"$USER\"", group));
 }
 
 static void check_nodes(struct findings *f)
@@ -234,7 +240,7 @@ static void check_cards(struct findings *f)
                               read_hex(f->arena, card, "device"), driver ? strrchr(driver, '/') + 1 : "none"));
         if (!driver && real && !is_container())
             advise(f, lad_printf(f->arena, "no kernel driver holds the %s card at %s: install it or load its module, then look "
-                                           "into dmesg", name, strrchr(card, '/') + 1));
+                                           "into dmesg", name, strrchr(card, '/') + 1), NULL);
         f->nvidia |= vendor == 0x10de;
         free(driver);
     }
@@ -253,34 +259,40 @@ static void check_nvidia(struct findings *f)
     if (!f->nvidia || (vulkan && opencl))
         return;
     const char *lacks = vulkan ? "OpenCL" : opencl ? "Vulkan" : "Vulkan and OpenCL";
+    const char *version = access("/proc/driver/nvidia/version", F_OK) ? "" : ", which /proc/driver/nvidia/version names";
     if (is_container() || given)
-        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: start the container with --gpus all and "
-                                       "NVIDIA_DRIVER_CAPABILITIES=all (now: %s)", lacks, given ? given : "not set"));
+        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: start the container with --gpus all and with "
+                                       "NVIDIA_DRIVER_CAPABILITIES=all (now: %s)", lacks, given ? given : "not set"), NULL);
     else
-        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: install the libraries of the same version as the "
-                                       "kernel module%s%s (nvidia-vulkan-icd, nvidia-opencl-icd, or the vendor's installer)", lacks,
-                             access("/proc/driver/nvidia/version", F_OK) ? "" : ", which", access("/proc/driver/nvidia/version", F_OK)
-                                 ? "" : " /proc/driver/nvidia/version names"));
+        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: install the libraries (nvidia-vulkan-icd, "
+                                       "nvidia-opencl-icd, or the vendor's installer) in the kernel module's version%s", lacks,
+                             version), NULL);
+}
+
+static void advise_packages(struct findings *f)
+{
+    const char *install = lad_printf(f->arena, "%sapt-get install --no-install-recommends ", geteuid() ? "sudo " : "");
+    bool apt = !access("/usr/bin/apt-get", X_OK);
+    if (*f->packages && apt)
+        advise(f, "install what is missing", lad_printf(f->arena, "%s%s", install, f->packages));
+    else if (*f->packages)
+        advise(f, lad_printf(f->arena, "install the loaders and drivers that Debian calls %s", f->packages), NULL);
+    else if (!f->n_devices && !f->n_advice && apt)
+        advise(f, "install drivers that need no GPU", lad_printf(f->arena, "%smesa-vulkan-drivers pocl-opencl-icd", install));
 }
 
 static void print_advice(struct findings *f)
 {
-    bool apt = !access("/usr/bin/apt-get", X_OK);
-    if (*f->packages)
-        advise(f, apt ? lad_printf(f->arena, "install what is missing: %sapt-get install --no-install-recommends %s",
-                                   geteuid() ? "sudo " : "", f->packages)
-                      : lad_printf(f->arena, "install the loaders and drivers that Debian calls %s", f->packages));
-    if (!f->n_devices && apt && !*f->packages && !f->n_advice)
-        advise(f, lad_printf(f->arena, "install drivers that need no GPU: %sapt-get install --no-install-recommends "
-                                       "mesa-vulkan-drivers pocl-opencl-icd", geteuid() ? "sudo " : ""));
     printf("\nWhat to do\n");
-    for (size_t i = 0; i < f->n_advice; i++)
-        print_item('*', f->advice[i]);
     if (f->n_devices)
-        print_item('*', lad_printf(f->arena, "%zu device%s can be tested: gpuladder run", f->n_devices,
-                                   f->n_devices == 1 ? "" : "s"));
+        advise(f, lad_printf(f->arena, "%zu device%s can be tested", f->n_devices, f->n_devices == 1 ? "" : "s"), "gpuladder run");
     else
-        print_item('*', "then look again: gpuladder devices");
+        advise(f, "look again after that", "gpuladder devices");
+    for (size_t i = 0; i < f->n_advice; i++) {
+        print_item('*', f->advice[i].text);
+        if (f->advice[i].command)
+            printf("        %s\n", f->advice[i].command);
+    }
 }
 
 static int run(struct lad_arena *arena, const struct lad_options *options)
@@ -297,11 +309,12 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     check_environment(&f);
     check_nodes(&f);
     check_cards(&f);
-    if (!lad_inventory_take(arena, NULL, options->timeout_s * 1000, &f.inv))
+    if (!lad_inventory_take(arena, NULL, lad_start_ms(options), &f.inv))
         return LAD_EXIT_HARNESS;
     lad_inventory_release();
     check_files(&f);
     check_nvidia(&f);
+    advise_packages(&f);
     print_advice(&f);
     return f.n_devices ? LAD_EXIT_OK : LAD_EXIT_NOTHING;
 }

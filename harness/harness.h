@@ -558,6 +558,7 @@ struct lad_options {
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
 };
+uint32_t lad_start_ms(const struct lad_options *); /* how long a driver may take to load and list its devices */
 /* The cases that the options ask for, the built-in ones first (ladder.c). False after lad_error. */
 bool lad_cases_load(struct lad_arena *, const struct lad_options *, struct lad_cases *);
 /* Parses; on bad usage says so and returns false with *status 2; for help and version prints and returns false with 0. */

@@ -39,27 +39,25 @@ static const struct {
 void lad_wrap(FILE *out, const char *text, int from, int indent)
 {
     int column = from;
+    bool start = true;
     while (*text) {
         int n = (int)strcspn(text, " \n");
-        if (column > indent && column + n > 79) {
+        bool end = text[n] == '\n';
+        if (!start && column + 1 + n > 79) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+            start = true;
         }
-        fprintf(out, "%.*s", n, text);
-        column += n;
+        column += fprintf(out, "%s%.*s", start ? "" : " ", n, text);
+        start = false;
         text += n;
-        if (*text == '\n') {
+        if (end) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+            start = true;
             text++;
-        } else if (*text) {
-            while (*text == ' ')
-                text++;
-            if (column + 1 + (int)strcspn(text, " \n") <= 79 && *text) {
-                fputc(' ', out);
-                column++;
-            }
         }
+        text += strspn(text, " ");
     }
     fputc('\n', out);
 }

@@ -377,3 +377,9 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
         o->github_summary = *getenv("GITHUB_STEP_SUMMARY") ? getenv("GITHUB_STEP_SUMMARY") : NULL;
     return true;
 }
+
+uint32_t lad_start_ms(const struct lad_options *o)
+{
+    enum { MOST = 10000 }; /* a hanging driver keeps every command waiting that lists devices */
+    return o->timeout_s * 1000 < MOST ? o->timeout_s * 1000 : MOST;
+}
