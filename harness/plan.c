@@ -129,6 +129,8 @@ static bool read_entry(struct lad_arena *arena, char *text, bool statuses, struc
 static bool read_list(struct lad_arena *arena, const char *file, bool statuses, const struct lad_cases *cases, struct list *list)
 {
     char *text = lad_read_file(arena, file, 64u << 20, NULL), *end;
+    if (!text)
+        return false;
     for (int line = 1; text; text = end, line++) {
         end = strchr(text, '\n');
         if (end)
@@ -147,10 +149,8 @@ static bool read_list(struct lad_arena *arena, const char *file, bool statuses, 
                       near ? near : "", near ? "'?" : "");
             return false;
         }
-        if (!end)
-            return true;
     }
-    return text != NULL;
+    return true;
 }
 
 static bool read_lists(struct lad_arena *arena, const char **files, bool statuses, const struct lad_cases *cases,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Only for the tests of the runner itself: does to the worker what bad drivers do. <param name="mode"> says what. */
 #include "../harness.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,14 @@ static const char *get_param(const struct lad_case *c, const char *name)
     return "";
 }
 
+static bool make_new(const char *path)
+{
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena *arena, struct lad_record *r)
 {
     static int n_fails;
@@ -139,8 +148,10 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     }
     if (!strcmp(mode, "fail") || (!strcmp(mode, "fail-twice") && n_fails++ < 2))
         lad_record_set(arena, r, LAD_STATUS_FAIL, "ladder.selftest", "failed as it was told to");
-    else if (!strcmp(mode, "fail-twice"))
+    else if (!strcmp(mode, "fail-twice") || (!strcmp(mode, "once") && make_new(get_param(c, "file"))))
         r->status = LAD_STATUS_PASS;
+    else if (!strcmp(mode, "once"))
+        lad_record_set(arena, r, LAD_STATUS_FAIL, "ladder.selftest", "passes once only");
     else if (!strcmp(mode, "skip"))
         lad_record_set(arena, r, LAD_STATUS_SKIP, "ladder.skip.selftest", "skipped as it was told to");
     else if (!strcmp(mode, "lost"))
