@@ -200,7 +200,6 @@ for moment in 0 0.1 0.25 0.4 0.6 0.85 1.1 1.5 2 2.5; do
     until [ -s "$tmp/kill/journal.jsonl" ]; do kill -0 $pid && sleep 0.01; done
     sleep $moment
     { kill -9 $pid; wait $pid; } 2>/dev/null || true
-
     status=0
     "$tool" report "$tmp/kill" >/dev/null 2>&1 || status=$?
     ran=$(grep -c '^{"record"' "$tmp/kill/journal.jsonl" || true)
@@ -215,7 +214,6 @@ done
 pid=$!
 sleep 0.3
 { kill -9 $pid; wait $pid; } 2>/dev/null || true
-
 sleep 0.3
 check "a busy worker dies with its parent, too" is "$(workers $pid)" ""
 
