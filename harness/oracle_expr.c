@@ -333,8 +333,8 @@ static struct value compute_int(int op, struct value l, struct value r)
     case BIT_AND: v = a & b; break;
     case BIT_OR: v = a | b; break;
     case BIT_XOR: v = a ^ b; break;
-    case SHL: v = a << (b & 63); break;
-    case SHR: v = wide ? a >> (b & 63) : (uint64_t)(l.i >> (b & 63)); break;
+    case SHL: return (struct value){l.kind, .u = a << (b & 63)};
+    case SHR: return (struct value){l.kind, .u = l.kind == UINT ? a >> (b & 63) : (uint64_t)(l.i >> (b & 63))};
     case EQ: return (struct value){INT, .i = a == b};
     case NE: return (struct value){INT, .i = a != b};
     case LT: return (struct value){INT, .i = wide ? a < b : l.i < r.i};
