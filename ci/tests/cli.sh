@@ -150,6 +150,13 @@ for probe in "$here"/harness/probes/*.c; do
     check "some case uses probe $name" eval "[ $name = steps ] || grep -rqF 'probe=\"$name\"' '$here/cases'"
 done
 
+# ---- the README's example is a case that runs, and that fails when its dispatch is taken away
+sed -n '/^    <?xml/,/^    <\/cases>/s/^    //p' "$here/README.md" >my.xml
+check "the README's case passes" got 0 run --device host --cases my.xml --only my-vector-add --output results
+check "the README's case can fail" got 1 run --device host --cases my.xml --only my-vector-add --drop dispatch --output results
+check "its mistakes are said with file and line" eval \
+    'sed "s/a\[i\] + b/a[i] + q/" my.xml >bad.xml && got 2 list --cases bad.xml && says "bad.xml:8" err'
+
 # ---- devices and doctor where nothing can be found
 export VK_DRIVER_FILES=/nowhere.json OCL_ICD_VENDORS=/nowhere.icd
 check "devices without drivers: 77 and both reasons" eval 'got 77 devices && says "/nowhere.json" && says "/nowhere.icd" && says doctor err'
