@@ -24,10 +24,10 @@ char *lad_type_token(struct lad_arena *arena, const struct lad_record *r)
         return "ladder.expectation.unexpected-pass";
     const char *type = lad_show_line(arena, r->type, 100);
     /* Some readers take a bare word for a cast of the text ("file", "integer"), so only dotted ones of ours pass. */
-    bool ours = !strncmp(type, "ladder.", 7) && type[7];
+    bool ours = !strncmp(type, "ladder.", 7) && type[7] && type[7] != '.';
     char *token = lad_printf(arena, "%s%s", ours ? "" : "ladder.", ours || *type ? type : lad_status_name(r->status));
     for (char *p = token; *p; p++) {
-        bool dot = *p == '.' && p[1] && p[1] != '.';
+        bool dot = *p == '.' && p > token && p[-1] != '.' && p[1] && p[1] != '.';
         if (*p >= 'A' && *p <= 'Z')
             *p += 'a' - 'A';
         else if (!dot && !strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *p))
@@ -96,6 +96,8 @@ char *lad_repeat(struct lad_arena *arena, const struct lad_run *run, const struc
     for (size_t i = 0; i < run->n_env; i++)
         for (size_t j = 0; j < LAD_N(needed); j++) {
             size_t n = strlen(needed[j]);
+            if (r->spec && !strncmp(r->spec, needed[j][0] == 'V' ? "cl:" : "vk:", 3))
+                continue; /* the other API's */
             if (!strncmp(run->env[i], needed[j], n))
                 text = lad_printf(arena, "%s%s%s ", text, needed[j], quote(arena, run->env[i] + n));
         }

@@ -150,7 +150,8 @@ static void put_device(FILE *f, struct lad_arena *arena, const struct lad_run *r
 
 static void put_head(FILE *f, struct lad_arena *arena, const struct lad_run *run, const struct lad_tally *t, size_t n)
 {
-    fprintf(f, "# gpuladder: %.10s, version %s, seed 0x%llx\n\n", show(arena, run->started), show(arena, run->version),
+    fprintf(f, "# gpuladder: %s, version %s, seed 0x%llx\n\n",
+            show(arena, lad_printf(arena, "%.10s", run->started ? run->started : "no date")), show(arena, run->version),
             (unsigned long long)run->seed);
     if (!run->complete)
         fprintf(f, "**The run was cut short:** %s\n\n", show(arena, run->cut ? run->cut : "no reason given"));

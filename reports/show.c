@@ -221,19 +221,21 @@ static const char *name_kind(char letter)
     return NULL;
 }
 
-/* "960. 64P" as one letter a cell; what is no known letter becomes '?'. */
+/* "960. 64P" as one letter a cell; the letter is the last of each word, for it may be a digit. What is no known letter
+ * becomes '?'. */
 static char *spread_map(struct lad_arena *arena, const char *map, size_t *n)
 {
     char *cells = lad_alloc(arena, most_cells + 1);
     *n = 0;
-    while (map && *map) {
-        char *end;
-        unsigned long long count = strtoull(map, &end, 10);
-        if (end == map || !*end)
-            break;
+    while (map && *(map += strspn(map, " "))) {
+        size_t length = strcspn(map, " ");
+        char letter = name_kind(map[length - 1]) ? map[length - 1] : '?';
+        unsigned long long count = length > 1 ? strtoull(map, NULL, 10) : 1;
+        if (length > 1 && letter >= '0' && letter <= '9')
+            count /= 10; /* the letter was read as the last digit */
         for (; count && *n < most_cells; count--)
-            cells[(*n)++] = name_kind(*end) ? *end : '?';
-        map = end + 1 + strspn(end + 1, " ");
+            cells[(*n)++] = letter;
+        map += length;
     }
     return cells;
 }
@@ -249,7 +251,7 @@ static void put_map(FILE *f, struct lad_arena *arena, const struct lad_seen *s, 
     fputc('\n', f);
     lad_put_wrapped(f, "  map      ", legend);
     const char *note =
-        bin > 1 ? lad_printf(arena, "   (%d cells a row, %llu elements a cell)", cells_a_row, (unsigned long long)bin)
+        bin > 1 ? lad_printf(arena, "   (%d a row, %llu elements a cell)", cells_a_row, (unsigned long long)bin)
                 : lad_printf(arena, "   (%d elements a row)", cells_a_row);
     size_t shown = 0;
     for (size_t at = 0; at < n && shown < rows; at += cells_a_row) {
@@ -285,7 +287,7 @@ static void put_gap(FILE *f, const struct lad_seen *s, const char *cells, size_t
     if (one_kind && cells[to] != '.' && name_kind(cells[to]) && bin == 1)
         fprintf(f, "      ...   %llu more, %s%s\n", (unsigned long long)gap, gap > 1 ? "all " : "",
                 name_kind(cells[to]));
-    else if (one_kind && cells[to] == '.')
+    else if ((one_kind && cells[to] == '.') || s->n_wrong <= s->n_diffs)
         fprintf(f, "      ...   %llu %s right\n", (unsigned long long)gap, word);
     else
         fprintf(f, "      ...   %llu %s of several kinds, or not checked\n", (unsigned long long)gap, word);
@@ -298,8 +300,10 @@ static void put_diffs(FILE *f, struct lad_arena *arena, const struct lad_seen *s
     uint32_t bytes = *type->name ? type->bytes : s->n && s->bytes / s->n ? (uint32_t)(s->bytes / s->n) : 4;
     int wide = 8;
     for (size_t i = 0; i < s->n_diffs; i++) {
-        int length = (int)strlen(lad_show_value(arena, s->type, s->diff[i].expected));
+        int length = (int)strlen(lad_show_value(arena, s->type, s->diff[i].expected)),
+            other = (int)strlen(lad_show_value(arena, s->type, s->diff[i].actual));
         wide = length > wide ? length : wide;
+        wide = other > wide ? other : wide;
     }
     bool stacked = wide > 26; /* 64-bit values: actual below expected */
     fprintf(f, "\n    index   offset   %-*s%s\n", stacked ? 8 : wide + 3, "expected",
@@ -309,14 +313,20 @@ static void put_diffs(FILE *f, struct lad_arena *arena, const struct lad_seen *s
         if (i && d->index > s->diff[i - 1].index + 1)
             put_gap(f, s, cells, n, s->diff[i - 1].index, d->index);
         const char *far = show_distance(arena, type, d);
-        fprintf(f, "%9llu   0x%04llx   %-*s", (unsigned long long)d->index, (unsigned long long)(d->index * bytes),
-                stacked ? 0 : wide + 3, lad_show_value(arena, s->type, d->expected));
-        fprintf(f, stacked ? "\n                     %s" : "%s", lad_show_value(arena, s->type, d->actual));
-        if (*far)
-            fprintf(f, "  (%s)", far);
-        if (!i)
-            fprintf(f, "  %sfirst of %llu", arrow ? "<- " : "", (unsigned long long)s->n_wrong);
-        fputc('\n', f);
+        const char *mark =
+            i ? "" : lad_printf(arena, "  %sfirst of %llu", arrow ? "<- " : "", (unsigned long long)s->n_wrong);
+        char *line = lad_printf(arena, "%9llu   0x%04llx   %-*s", (unsigned long long)d->index,
+                                (unsigned long long)(d->index * bytes), stacked ? 0 : wide + 3,
+                                lad_show_value(arena, s->type, d->expected));
+        line = lad_printf(arena, "%s%s%s", line, stacked ? "\n                     " : "",
+                          lad_show_value(arena, s->type, d->actual));
+        const char *last = strrchr(line, '\n');
+        size_t used = strlen(last ? last + 1 : line);
+        char *tail = lad_printf(arena, *far ? "  (%s)%s" : "%s%s", far, mark);
+        if (used + strlen(tail) > width)
+            fprintf(f, "%s\n                     %s\n", line, tail + 2);
+        else
+            fprintf(f, "%s%s\n", line, tail);
     }
 }
 

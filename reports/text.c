@@ -90,7 +90,6 @@ static void put_block(FILE *f, struct lad_arena *arena, const struct lad_run *ru
     put_output(out, arena, r, all ? 100 : 8);
     fprintf(out, "  repeat: %s\n", lad_repeat(arena, run, r));
     fprintf(out, "  more:   gpuladder explain %s\n", lad_show_line(arena, r->id, 200));
-    fputc('\n', out);
     fclose(out);
     put_cut(f, text, all);
     free(text);
