@@ -55,12 +55,17 @@ struct lad_child *lad_worker_take(struct lad_arena *arena, const struct lad_icd 
     return start_worker(arena, icd);
 }
 
-void lad_inventory_release(void)
+void lad_inventory_hang_up(void)
 {
     for (struct idle *w = idle_workers; w; w = w->next) {
         lad_child_hang_up(w->child);
         lad_child_deadline(w->child, lad_now_ns() + CLOSE_TIME_NS);
     }
+}
+
+void lad_inventory_release(void)
+{
+    lad_inventory_hang_up();
     for (struct idle *w; (w = idle_workers); free(w)) {
         const char *line;
         enum lad_child_event event;

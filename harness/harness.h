@@ -231,6 +231,7 @@ bool lad_inventory_take(struct lad_arena *, const char *const *want, uint32_t ti
  * sends a {"devices": ...} line of its own (*fresh). The caller destroys it or gives it back. NULL after lad_error. */
 struct lad_child *lad_worker_take(struct lad_arena *, const struct lad_icd *, bool *fresh);
 void lad_worker_give(const struct lad_icd *, struct lad_child *);
+void lad_inventory_hang_up(void); /* tells the free workers to end; they do that while we go on */
 void lad_inventory_release(void); /* ends all free workers, and says which of them ended badly */
 bool lad_device_matches(const struct lad_device *, const char *spec);
 json_t *lad_dev_info_json(const struct lad_dev_info *);

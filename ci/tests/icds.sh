@@ -57,7 +57,25 @@ check "the host is there" grep -qw host <(devices)
 [ -z "$good_cl" ] || check "the good OpenCL driver is there" grep -q cl-pocl <(devices)
 timeout -k 5 60 "$tool" run --device host --only environment --timeout 3 --output "$tmp/run" >/dev/null 2>&1 || true
 check "one device is asked for: other drivers are not started" sh -c "! grep -q refused '$tmp/run/run.json'"
-check "no worker is left" sh -c "! pgrep -f '__worker (vk|cl) $tmp'"
+
+# ---- plugins ----
+
+for abi in 1 99; do
+    ${CC:-cc} -shared -fPIC -O1 -Wall -Wextra -Werror -DABI=${abi}u -o "$tmp/twins$abi.so" ci/icds/twins.c
+done
+export OCL_ICD_VENDORS="$tmp/none" VK_DRIVER_FILES="$tmp/none" VK_ICD_FILENAMES="$tmp/none"
+"$tool" devices --plugin "$tmp/twins1.so" --json "$tmp/devices.json" >/dev/null 2>&1 || true
+slug() { python3 -c 'import json,sys; print(*[d["slug"] for d in json.load(open(sys.argv[1]))["devices"] if d["spec"] == sys.argv[2]])' \
+    "$tmp/devices.json" "$1"; }
+check "two equal devices are told apart in the order of their bus" test "$(slug twin:0) $(slug twin:1)" = "twin-twin-gpu-2 twin-twin-gpu-1"
+status=0
+"$tool" run --plugin "$tmp/twins1.so" --device 'revision 1' --only environment --output "$tmp/run" >/dev/null 2>&1 || status=$?
+check "a device that does not open fails the run" test "$status" = 1
+check "with the call and its result" grep -q 'does not open: twinOpen: TWIN_BUSY' "$tmp/run/TEST-gpuladder-twin-twin-gpu-1.xml"
+"$tool" devices --plugin "$tmp/twins99.so" --json "$tmp/devices.json" >/dev/null 2>&1 || true
+check "a plugin for another version of backend.h is refused" says twins99.so "version 99"
+
+check "no worker is left" sh -c "! pgrep -f '_[_]worker [a-z]* $tmp'"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
