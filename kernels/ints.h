@@ -5,7 +5,7 @@ KERNEL
 {
     uint i = GID(0), bits = LAD_BITS;
     if (i < n) {
-        T x = a[i], y = b[i];
+        T x = a[i], y = b[i] | TO(1); /* never zero, whatever arrives */
         uint shift = U32(y) & (bits - 1u);
         dst[i] = TO(x + y);
         dst[n + i] = TO(x - y);
