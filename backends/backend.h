@@ -173,7 +173,7 @@ struct lad_dispatch {
     uint32_t groups[3];       /* workgroups; may be 0 */
     uint32_t base[3];         /* first workgroup (not invocation); all 0 unless base-offset is supported */
     const struct lad_bind *binds;  /* one per buffer of the kernel, in its order */
-    struct lad_buf *witness;
+    struct lad_buf *witness;  /* NULL: the kernel was made without one */
     const void *scalars;      /* source->scalar_bytes bytes */
     struct lad_buf *indirect; /* NULL, or three uint32 group counts at indirect_offset */
     uint64_t indirect_offset;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A kernel: module, layouts and a pipeline specialised as described. */
+#include "vk.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BUFFERS 64u
+
+static bool create_layouts(struct lad_dev *dev, struct lad_kernel *k, struct lad_fail *fail)
+{
+    VkDescriptorSetLayoutBinding bindings[MAX_BUFFERS];
+    VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                           .bindingCount = k->source->n_bufs,
+                                           .pBindings = bindings};
+    for (uint32_t i = 0; i < k->source->n_bufs; i++)
+        bindings[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                     .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                     .descriptorCount = 1,
+                                                     .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkResult result = dev->fn.vkCreateDescriptorSetLayout(dev->handle, &set, NULL, &k->set_layout);
+    if (result != VK_SUCCESS)
+        return lad_vk_fail(fail, "vkCreateDescriptorSetLayout", result);
+    VkDescriptorSetLayout layouts[] = {k->set_layout, dev->witness_layout};
+    VkPushConstantRange push = {VK_SHADER_STAGE_COMPUTE_BIT, 0, (k->source->scalar_bytes + 3) & ~3u};
+    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                         .setLayoutCount = 2,
+                                         .pSetLayouts = layouts,
+                                         .pushConstantRangeCount = 1,
+                                         .pPushConstantRanges = &push};
+    result = dev->fn.vkCreatePipelineLayout(dev->handle, &layout, NULL, &k->layout);
+    return result == VK_SUCCESS || lad_vk_fail(fail, "vkCreatePipelineLayout", result);
+}
+
+static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const struct lad_kernel_desc *desc, struct lad_fail *fail)
+{
+    const uint32_t value[] = {desc->local[0], desc->local[1], desc->local[2], desc->witness,
+                              desc->dynamic_items ? desc->dynamic_items : 1, desc->constant[0], desc->constant[1]};
+    VkSpecializationMapEntry entry[7];
+    VkSpecializationInfo special = {7, entry, sizeof value, value};
+    VkShaderModuleCreateInfo module_info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                            .codeSize = desc->source->spirv_bytes,
+                                            .pCode = (const uint32_t *)(const void *)desc->source->spirv};
+    VkShaderModule module;
+    for (uint32_t i = 0; i < 7; i++)
+        entry[i] = (VkSpecializationMapEntry){i, i * 4, 4};
+    VkResult result = dev->fn.vkCreateShaderModule(dev->handle, &module_info, NULL, &module);
+    if (result != VK_SUCCESS)
+        return lad_vk_fail(fail, "vkCreateShaderModule", result);
+    VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .module = module,
+                  .pName = "main",
+                  .pSpecializationInfo = &special},
+        .layout = k->layout};
+    result = dev->fn.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
+    dev->fn.vkDestroyShaderModule(dev->handle, module, NULL);
+    if (result != VK_SUCCESS)
+        return lad_vk_fail(fail, "vkCreateComputePipelines", result);
+    lad_vk_name(dev, VK_OBJECT_TYPE_PIPELINE, (uint64_t)k->pipeline, desc->source->name);
+    return true;
+}
+
+struct lad_kernel *lad_vk_kernel_create(struct lad_dev *dev, const struct lad_kernel_desc *desc, struct lad_fail *fail)
+{
+    if (lad_vk_gone(dev, fail))
+        return NULL;
+    if (desc->source->n_bufs > MAX_BUFFERS) {
+        lad_vk_refuse(fail, "vkCreateDescriptorSetLayout", "kernel %s has more than %u buffers", desc->source->name, MAX_BUFFERS);
+        return NULL;
+    }
+    struct lad_kernel *k = calloc(1, sizeof *k);
+    if (!k) {
+        lad_vk_fail(fail, "calloc", VK_ERROR_OUT_OF_HOST_MEMORY);
+        return NULL;
+    }
+    k->source = desc->source;
+    if (create_layouts(dev, k, fail) && create_pipeline(dev, k, desc, fail))
+        return k;
+    lad_vk_kernel_destroy(dev, k);
+    return NULL;
+}
+
+void lad_vk_kernel_destroy(struct lad_dev *dev, struct lad_kernel *k)
+{
+    if (!k || dev->dead)
+        return;
+    dev->fn.vkDestroyPipeline(dev->handle, k->pipeline, NULL);
+    dev->fn.vkDestroyPipelineLayout(dev->handle, k->layout, NULL);
+    dev->fn.vkDestroyDescriptorSetLayout(dev->handle, k->set_layout, NULL);
+    free(k);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Command buffers on their way: recording, barriers within a queue and semaphores between queues, submission, waiting,
+ * and the timestamps at both ends. A barrier() starts a new epoch; a queue that then records for the first time brings
+ * its own earlier work before that by a pipeline barrier, and other queues' earlier work by a semaphore.
+ */
+#include "vk.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool lost(struct lad_dev *dev, struct lad_fail *fail, const char *call, VkResult result)
+{
+    dev->dead |= result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT;
+    return lad_vk_fail(fail, call, result);
+}
+
+static struct lad_vk_cmd *create_cmd(struct lad_dev *dev, struct lad_fail *fail)
+{
+    VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                        .commandPool = dev->pool,
+                                        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                        .commandBufferCount = 1};
+    VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    VkQueryPoolCreateInfo stamps = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                    .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                    .queryCount = 2};
+    struct lad_vk_cmd *c = calloc(1, sizeof *c);
+    VkResult result = c ? dev->fn.vkAllocateCommandBuffers(dev->handle, &info, &c->handle) : VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (result == VK_SUCCESS)
+        result = dev->fn.vkCreateFence(dev->handle, &fence, NULL, &c->fence);
+    if (result == VK_SUCCESS && dev->phys->stamp_bits)
+        result = dev->fn.vkCreateQueryPool(dev->handle, &stamps, NULL, &c->stamps);
+    if (result == VK_SUCCESS)
+        return c;
+    lad_vk_fail(fail, "vkAllocateCommandBuffers", result);
+    if (c)
+        dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
+    free(c);
+    return NULL;
+}
+
+static VkSemaphore get_semaphore(struct lad_dev *dev, struct lad_fail *fail)
+{
+    VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO};
+    if (dev->n_signals == dev->n_semaphores) {
+        dev->semaphore = lad_vk_room(dev->semaphore, dev->n_semaphores, &dev->semaphore_room, sizeof *dev->semaphore);
+        VkResult result = dev->fn.vkCreateSemaphore(dev->handle, &info, NULL, &dev->semaphore[dev->n_semaphores]);
+        if (result != VK_SUCCESS) {
+            lad_vk_fail(fail, "vkCreateSemaphore", result);
+            return VK_NULL_HANDLE;
+        }
+        dev->n_semaphores++;
+    }
+    return dev->semaphore[dev->n_signals++];
+}
+
+static void record_barrier(struct lad_dev *dev, VkCommandBuffer cmd, bool to_host)
+{
+    VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                               .srcAccessMask = VK_ACCESS_MEMORY_WRITE_BIT | (to_host ? 0 : VK_ACCESS_MEMORY_READ_BIT),
+                               .dstAccessMask = to_host ? VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT
+                                                        : VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT};
+    dev->fn.vkCmdPipelineBarrier(cmd, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
+                                 to_host ? VK_PIPELINE_STAGE_HOST_BIT : VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0, 1, &barrier, 0,
+                                 NULL, 0, NULL);
+}
+
+static bool close_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
+{
+    struct lad_vk_cmd *c = dev->open[q];
+    if (!c)
+        return true;
+    record_barrier(dev, c->handle, true);
+    if (c->stamps)
+        dev->fn.vkCmdWriteTimestamp(c->handle, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, c->stamps, 1);
+    dev->open[q] = NULL;
+    *dev->closed_end = c;
+    dev->closed_end = &c->next;
+    VkResult result = dev->fn.vkEndCommandBuffer(c->handle);
+    return result == VK_SUCCESS || lad_vk_fail(fail, "vkEndCommandBuffer", result);
+}
+
+static bool open_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
+{
+    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    struct lad_vk_cmd *c = dev->idle;
+    if (c)
+        dev->idle = c->next;
+    else if (!(c = create_cmd(dev, fail)))
+        return false;
+    c->next = NULL;
+    c->queue = q;
+    c->n_wait = c->n_signal = 0;
+    dev->open[q] = c;
+    VkResult result = dev->fn.vkBeginCommandBuffer(c->handle, &info);
+    if (result != VK_SUCCESS)
+        return lad_vk_fail(fail, "vkBeginCommandBuffer", result);
+    if (c->stamps) {
+        dev->fn.vkCmdResetQueryPool(c->handle, c->stamps, 0, 2);
+        dev->fn.vkCmdWriteTimestamp(c->handle, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->stamps, 0);
+    }
+    return true;
+}
+
+/* Has queue a commands from before the last barrier that queue b does not wait for yet? */
+static bool must_wait(const struct lad_dev *dev, uint32_t b, uint32_t a)
+{
+    return a != b && dev->used[a] && dev->used[a] <= dev->epoch && dev->seen[b][a] < dev->used[a];
+}
+
+/* Ends what is open on a with a signal, and begins anew on b with a wait for it. */
+static bool wait_for(struct lad_dev *dev, uint32_t b, uint32_t a, struct lad_fail *fail)
+{
+    VkSemaphore semaphore = get_semaphore(dev, fail);
+    if (!semaphore || (!dev->open[a] && !open_cmd(dev, a, fail)))
+        return false;
+    dev->open[a]->signal[dev->open[a]->n_signal++] = semaphore;
+    if (!close_cmd(dev, a, fail) || !close_cmd(dev, b, fail) || !open_cmd(dev, b, fail))
+        return false;
+    dev->open[b]->wait[dev->open[b]->n_wait++] = semaphore;
+    dev->seen[b][a] = dev->used[a];
+    return true;
+}
+
+VkCommandBuffer lad_vk_record(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
+{
+    for (uint32_t a = 0; a < LAD_VK_QUEUES; a++)
+        if (must_wait(dev, q, a) && !wait_for(dev, q, a, fail))
+            return VK_NULL_HANDLE;
+    if (!dev->open[q] && !open_cmd(dev, q, fail))
+        return VK_NULL_HANDLE;
+    if (dev->used[q] && dev->synced[q] < dev->epoch)
+        record_barrier(dev, dev->open[q]->handle, false);
+    dev->synced[q] = dev->epoch;
+    dev->used[q] = dev->epoch + 1;
+    return dev->open[q]->handle;
+}
+
+bool lad_vk_barrier(struct lad_dev *dev, struct lad_fail *fail)
+{
+    (void)fail;
+    dev->epoch++;
+    return true;
+}
+
+bool lad_vk_submit(struct lad_dev *dev, struct lad_fail *fail)
+{
+    static const VkPipelineStageFlags stages[LAD_VK_QUEUES] = {VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
+                                                               VK_PIPELINE_STAGE_ALL_COMMANDS_BIT};
+    if (lad_vk_gone(dev, fail))
+        return false;
+    for (uint32_t q = 0; q < LAD_VK_QUEUES; q++)
+        if (!close_cmd(dev, q, fail))
+            return false;
+    if (dev->closed && !dev->flying)
+        dev->start_ns = now_ns();
+    while (dev->closed) {
+        struct lad_vk_cmd *c = dev->closed;
+        VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                             .waitSemaphoreCount = c->n_wait,
+                             .pWaitSemaphores = c->wait,
+                             .pWaitDstStageMask = stages,
+                             .commandBufferCount = 1,
+                             .pCommandBuffers = &c->handle,
+                             .signalSemaphoreCount = c->n_signal,
+                             .pSignalSemaphores = c->signal};
+        VkResult result = dev->fn.vkQueueSubmit(dev->queue[c->queue], 1, &info, c->fence);
+        if (result != VK_SUCCESS)
+            return lost(dev, fail, "vkQueueSubmit", result);
+        dev->closed = c->next;
+        c->next = dev->flying;
+        dev->flying = c;
+    }
+    dev->closed_end = &dev->closed;
+    return true;
+}
+
+static bool read_stamps(struct lad_dev *dev, const struct lad_vk_cmd *c, uint64_t *first, uint64_t *last)
+{
+    uint64_t stamp[2], mask = dev->phys->stamp_bits >= 64 ? UINT64_MAX : (1ull << dev->phys->stamp_bits) - 1;
+    if (!c->stamps || dev->fn.vkGetQueryPoolResults(dev->handle, c->stamps, 0, 2, sizeof stamp, stamp, 8,
+                                                    VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        return false;
+    if ((stamp[0] & mask) < *first)
+        *first = stamp[0] & mask;
+    if ((stamp[1] & mask) > *last)
+        *last = stamp[1] & mask;
+    return true;
+}
+
+/* Everything is complete: times are taken, objects can be used again. */
+static bool retire(struct lad_dev *dev, struct lad_fail *fail)
+{
+    uint64_t first = UINT64_MAX, last = 0;
+    bool stamped = dev->flying;
+    memset(&dev->times, 0, sizeof dev->times);
+    if (dev->flying)
+        dev->times.host_ns = now_ns() - dev->start_ns;
+    while (dev->flying) {
+        struct lad_vk_cmd *c = dev->flying;
+        stamped = stamped && read_stamps(dev, c, &first, &last);
+        VkResult result = dev->fn.vkResetFences(dev->handle, 1, &c->fence);
+        if (result != VK_SUCCESS)
+            return lost(dev, fail, "vkResetFences", result);
+        dev->flying = c->next;
+        c->next = dev->idle;
+        dev->idle = c;
+    }
+    if (stamped) {
+        dev->times.raw[0] = first;
+        dev->times.raw[1] = last;
+        dev->times.n_raw = 2;
+        if (last > first)
+            dev->times.device_ns = (uint64_t)((double)(last - first) * (double)dev->phys->limits.timestampPeriod);
+    }
+    dev->n_signals = dev->epoch = 0;
+    memset(dev->used, 0, sizeof dev->used);
+    memset(dev->seen, 0, sizeof dev->seen);
+    memset(dev->synced, 0, sizeof dev->synced);
+    lad_vk_sets_reset(dev);
+    return true;
+}
+
+bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail)
+{
+    uint64_t start = now_ns();
+    if (!lad_vk_submit(dev, fail))
+        return false;
+    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next) {
+        uint64_t spent = now_ns() - start;
+        VkResult result = dev->fn.vkWaitForFences(dev->handle, 1, &c->fence, VK_TRUE, timeout_ns > spent ? timeout_ns - spent : 0);
+        if (result != VK_SUCCESS)
+            return lost(dev, fail, "vkWaitForFences", result);
+    }
+    return retire(dev, fail);
+}
+
+bool lad_vk_finish(struct lad_dev *dev, struct lad_fail *fail)
+{
+    if (!lad_vk_submit(dev, fail))
+        return false;
+    VkResult result = dev->fn.vkDeviceWaitIdle(dev->handle);
+    return result == VK_SUCCESS || lost(dev, fail, "vkDeviceWaitIdle", result);
+}
+
+bool lad_vk_done(struct lad_dev *dev, bool *complete, struct lad_fail *fail)
+{
+    *complete = !dev->closed && !dev->open[0] && !dev->open[1];
+    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next) {
+        VkResult result = dev->fn.vkGetFenceStatus(dev->handle, c->fence);
+        if (result < 0)
+            return lost(dev, fail, "vkGetFenceStatus", result);
+        *complete &= result == VK_SUCCESS;
+    }
+    return true;
+}
+
+bool lad_vk_times(struct lad_dev *dev, struct lad_times *times)
+{
+    *times = dev->times;
+    return true;
+}
+
+void lad_vk_queues_destroy(struct lad_dev *dev)
+{
+    for (uint32_t q = 0; q < LAD_VK_QUEUES; q++)
+        if (dev->open[q]) {
+            dev->open[q]->next = dev->idle;
+            dev->idle = dev->open[q];
+        }
+    while (dev->idle) {
+        struct lad_vk_cmd *next = dev->idle->next;
+        dev->fn.vkDestroyFence(dev->handle, dev->idle->fence, NULL);
+        if (dev->idle->stamps)
+            dev->fn.vkDestroyQueryPool(dev->handle, dev->idle->stamps, NULL);
+        free(dev->idle);
+        dev->idle = next;
+    }
+    for (size_t i = 0; i < dev->n_semaphores; i++)
+        dev->fn.vkDestroySemaphore(dev->handle, dev->semaphore[i], NULL);
+    free(dev->semaphore);
+    dev->fn.vkDestroyCommandPool(dev->handle, dev->pool, NULL);
+}
