@@ -48,4 +48,4 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     return LAD_EXIT_OK;
 }
 
-const struct lad_command lad_command_complete = {"__complete", NULL, "", run, NULL};
+const struct lad_command lad_command_complete = {"__complete", NULL, "KIND...", run, NULL};

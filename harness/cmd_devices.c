@@ -29,9 +29,12 @@ static void print_limits(struct lad_arena *arena, const struct lad_dev_info *inf
     static const struct {
         enum lad_cap cap;
         const char *label;
-    } rows[] = {{LAD_CAP_MEMORY_BYTES, "memory"},       {LAD_CAP_BUFFER_BYTES, "a buffer"},
-                {LAD_CAP_LOCAL_BYTES, "local memory"},  {LAD_CAP_WORKGROUP_SIZE, "workgroup"},
-                {LAD_CAP_STORAGE_BUFFERS, "buffers a kernel"}, {LAD_CAP_SUBGROUP, "subgroup"}};
+    } rows[] = {{LAD_CAP_MEMORY_BYTES, "memory"},
+                {LAD_CAP_BUFFER_BYTES, "a buffer"},
+                {LAD_CAP_LOCAL_BYTES, "local memory"},
+                {LAD_CAP_WORKGROUP_SIZE, "workgroup"},
+                {LAD_CAP_STORAGE_BUFFERS, "buffers a kernel"},
+                {LAD_CAP_SUBGROUP, "subgroup"}};
     const char *text = "";
     for (size_t i = 0; i < LAD_N(rows); i++)
         if (info->cap[rows[i].cap])
@@ -47,7 +50,8 @@ static void print_features(struct lad_arena *arena, const char *label, const str
     enum { LARGEST_FEATURE = 16 };
     const char *text = "";
     for (int c = 0; c < LAD_CAP_COUNT; c++)
-        if (!*lad_cap_unit((enum lad_cap)c) && (offered ? info->cap[c] && info->cap[c] <= LARGEST_FEATURE : !info->cap[c]))
+        if (!*lad_cap_unit((enum lad_cap)c) &&
+            (offered ? info->cap[c] && info->cap[c] <= LARGEST_FEATURE : !info->cap[c]))
             text = lad_printf(arena, "%s%s%s", text, *text ? " " : "", lad_cap_name((enum lad_cap)c));
     if (!*text)
         return;
@@ -101,7 +105,8 @@ static void print_refused(const struct lad_inventory *inv)
         if (first)
             printf("Refused:\n");
         first = false;
-        printf("%-7s %s%s%s\n        %s\n", icd->api, *icd->file ? icd->file : "-", icd->library && *icd->library ? " -> " : "",
+        printf("%-7s %s%s%s\n        %s\n", icd->api, *icd->file ? icd->file : "-",
+               icd->library && *icd->library ? " -> " : "",
                icd->library && strcmp(icd->library, icd->file) ? icd->library : "", icd->refused);
     }
 }
@@ -143,10 +148,6 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 {
     struct lad_inventory inv = {0};
     size_t n = 0, n_drivers = 0;
-    if (*options->args) {
-        lad_error("devices: '%s' is not expected; name a device with --device %s", *options->args, *options->args);
-        return LAD_EXIT_USAGE;
-    }
     if (!lad_inventory_take(arena, options->device, lad_start_ms(options), &inv))
         return LAD_EXIT_HARNESS;
     lad_inventory_release();
@@ -175,5 +176,6 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 
 const struct lad_command lad_command_devices = {
     "devices", "list the devices there are, and the drivers that were refused and why", "", run,
-    "Every driver is loaded and asked in a process of its own: one that crashes, hangs or answers nonsense is named, the "
+    "Every driver is loaded and asked in a process of its own: one that crashes, hangs or answers nonsense is named, "
+    "the "
     "others still appear. Exit status 77 means that no driver offers a device."};

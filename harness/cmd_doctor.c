@@ -56,7 +56,8 @@ static const char *read_setting(struct lad_arena *arena, const char *path, const
         size_t n = strlen(name);
         line[strcspn(line, "\n")] = 0;
         if (!strncmp(line, name, n))
-            value = lad_printf(arena, "%.*s", (int)strcspn(line + n + (line[n] == '"'), "\""), line + n + (line[n] == '"'));
+            value =
+                lad_printf(arena, "%.*s", (int)strcspn(line + n + (line[n] == '"'), "\""), line + n + (line[n] == '"'));
     }
     if (in)
         fclose(in);
@@ -74,8 +75,12 @@ static void check_system(struct findings *f)
     const char *os = read_setting(f->arena, "/etc/os-release", "PRETTY_NAME=");
     uname(&u);
     printf("System\n");
-    print_item('+', lad_printf(f->arena, "%s, %s %s on %s%s", os ? os : "unknown system", u.sysname, u.release, u.machine,
-                               is_container() ? ", in a container" : ""));
+    print_item('+', lad_printf(f->arena, "%s, %s %s on %s%s", os ? os : "unknown system", u.sysname, u.release,
+                               u.machine, is_container() ? ", in a container" : ""));
+    if (access("/sys/devices", F_OK)) {
+        print_item('!', "/sys is not mounted: drivers learn of processors, memory and cards from it");
+        advise(f, "mount /sys, without which some drivers find nothing or give up", "mount -t sysfs sysfs /sys");
+    }
     print_item('+', lad_printf(f->arena, "gpuladder %s, user id %u", LAD_VERSION, (unsigned)geteuid()));
 }
 
@@ -85,22 +90,23 @@ static void check_loader(struct findings *f, const char *name, const char *packa
     const char *path = lad_library_find(f->arena, name, &sure);
     char *real = path ? realpath(path, NULL) : NULL;
     if (path) {
-        const char *kind = strcmp(name, "libOpenCL.so.1")        ? ""
+        const char *kind = strcmp(name, "libOpenCL.so.1")    ? ""
                            : lad_is_khronos_loader(f->arena) ? " (the Khronos loader)"
-                                                                   : " (ocl-icd, or a loader like it)";
+                                                             : " (ocl-icd, or a loader like it)";
         print_item('+', lad_printf(f->arena, "%s is %s%s", name, real ? real : path, kind));
     } else if (sure) {
         print_item('!', lad_printf(f->arena, "%s is not installed, or not where the dynamic linker looks", name));
         want_package(f, package);
     } else {
-        print_item('-', lad_printf(f->arena, "%s: not found in the usual folders; the dynamic linker may know others", name));
+        print_item(
+            '-', lad_printf(f->arena, "%s: not found in the usual folders; the dynamic linker may know others", name));
     }
     free(real);
 }
 
 static void check_environment(struct findings *f)
 {
-    static const char *const hiding[] = {"VK_DRIVER_FILES",        "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_SELECT",
+    static const char *const hiding[] = {"VK_DRIVER_FILES",           "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_SELECT",
                                          "VK_LOADER_DRIVERS_DISABLE", "OCL_ICD_VENDORS",  "OPENCL_VENDOR_PATH"};
     const char **list = lad_environment(f->arena);
     printf("\nEnvironment\n");
@@ -111,7 +117,8 @@ static void check_environment(struct findings *f)
         bool hides = false;
         for (size_t i = 0; i < LAD_N(hiding); i++)
             hides |= !strcmp(name, hiding[i]);
-        print_item(hides ? '!' : '-', lad_printf(f->arena, "%s%s", *list, hides ? "  (drivers not named here are not seen)" : ""));
+        print_item(hides ? '!' : '-',
+                   lad_printf(f->arena, "%s%s", *list, hides ? "  (drivers not named here are not seen)" : ""));
         if (hides)
             advise(f, lad_printf(f->arena, "drivers are chosen by %s; try again without it", name),
                    lad_printf(f->arena, "env -u %s gpuladder devices", name));
@@ -126,8 +133,10 @@ static void check_needs(struct findings *f, const struct lad_icd *icd)
         return;
     for (const char **missing = lad_library_missing(f->arena, path); *missing; missing++) {
         print_item('!', lad_printf(f->arena, "  it needs %s, which is not there", *missing));
-        advise(f, lad_printf(f->arena, "install the package that holds %s; without it %s cannot be loaded", *missing, path),
-               NULL);
+        advise(
+            f,
+            lad_printf(f->arena, "install the package that holds %s; without it %s cannot be loaded", *missing, path),
+            NULL);
     }
 }
 
@@ -177,9 +186,9 @@ static void check_node(struct findings *f, const char *path)
     const struct group *g = getgrgid(st.st_gid);
     const char *group = g ? lad_strdup(f->arena, g->gr_name) : lad_printf(f->arena, "%u", (unsigned)st.st_gid);
     bool open = !access(path, R_OK | W_OK);
-    print_item(open ? '+' : '!', lad_printf(f->arena, "%s, mode %03o, group %s%s: %s", path, (unsigned)st.st_mode & 0777, group,
-                                            has_group(st.st_gid) ? " (yours)" : "",
-                                            open ? "may be opened" : "may not be opened by you"));
+    print_item(open ? '+' : '!',
+               lad_printf(f->arena, "%s, mode %03o, group %s%s: %s", path, (unsigned)st.st_mode & 0777, group,
+                          has_group(st.st_gid) ? " (yours)" : "", open ? "may be opened" : "may not be opened by you"));
     if (open || strstr(path, "/card")) /* display needs card nodes, computing does not */
         return;
     f->unreachable = true;
@@ -190,8 +199,9 @@ static void check_node(struct findings *f, const char *path)
 
 static void check_nodes(struct findings *f)
 {
-    static const char *const patterns[] = {"/dev/dri/card*", "/dev/dri/renderD*", "/dev/nvidia[0-9]*", "/dev/nvidiactl",
-                                           "/dev/nvidia-uvm", "/dev/kfd", "/dev/dxg", "/dev/mali[0-9]*"};
+    static const char *const patterns[] = {"/dev/dri/card*", "/dev/dri/renderD*", "/dev/nvidia[0-9]*",
+                                           "/dev/nvidiactl", "/dev/nvidia-uvm",   "/dev/kfd",
+                                           "/dev/dxg",       "/dev/mali[0-9]*"};
     size_t n = 0;
     printf("\nDevice files\n");
     for (size_t i = 0; i < LAD_N(patterns); i++) {
@@ -204,7 +214,8 @@ static void check_nodes(struct findings *f)
         }
     }
     if (!n)
-        print_item('-', "none of a GPU (/dev/dri, /dev/nvidia*, /dev/kfd): only drivers that compute on the CPU can work");
+        print_item('-',
+                   "none of a GPU (/dev/dri, /dev/nvidia*, /dev/kfd): only drivers that compute on the CPU can work");
 }
 
 static unsigned read_hex(struct lad_arena *arena, const char *folder, const char *name)
@@ -239,8 +250,12 @@ static void check_cards(struct findings *f)
                    lad_printf(f->arena, "PCI %s: %s %04x, kernel driver %s", strrchr(card, '/') + 1, name,
                               read_hex(f->arena, card, "device"), driver ? strrchr(driver, '/') + 1 : "none"));
         if (!driver && real && !is_container())
-            advise(f, lad_printf(f->arena, "no kernel driver holds the %s card at %s: install it or load its module, then look "
-                                           "into dmesg", name, strrchr(card, '/') + 1), NULL);
+            advise(f,
+                   lad_printf(f->arena,
+                              "no kernel driver holds the %s card at %s: install it or load its module, then look "
+                              "into dmesg",
+                              name, strrchr(card, '/') + 1),
+                   NULL);
         f->nvidia |= vendor == 0x10de;
         free(driver);
     }
@@ -252,21 +267,30 @@ static void check_nvidia(struct findings *f)
     const char *given = getenv("NVIDIA_DRIVER_CAPABILITIES");
     bool vulkan = false, opencl = false;
     for (size_t i = 0; i < f->inv.n_devices; i++) {
-        bool here = strcasestr(f->inv.device[i].info.name, "nvidia") || strcasestr(f->inv.device[i].info.vendor, "nvidia");
+        bool here =
+            strcasestr(f->inv.device[i].info.name, "nvidia") || strcasestr(f->inv.device[i].info.vendor, "nvidia");
         vulkan |= here && !strcmp(f->inv.device[i].icd->api, "vk");
         opencl |= here && !strcmp(f->inv.device[i].icd->api, "cl");
     }
     if (!f->nvidia || (vulkan && opencl))
         return;
     const char *lacks = vulkan ? "OpenCL" : opencl ? "Vulkan" : "Vulkan and OpenCL";
-    const char *version = access("/proc/driver/nvidia/version", F_OK) ? "" : ", which /proc/driver/nvidia/version names";
+    const char *version =
+        access("/proc/driver/nvidia/version", F_OK) ? "" : ", which /proc/driver/nvidia/version names";
     if (is_container() || given)
-        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: start the container with --gpus all and with "
-                                       "NVIDIA_DRIVER_CAPABILITIES=all (now: %s)", lacks, given ? given : "not set"), NULL);
+        advise(f,
+               lad_printf(f->arena,
+                          "there is an NVIDIA card, but not for %s: start the container with --gpus all and with "
+                          "NVIDIA_DRIVER_CAPABILITIES=all (now: %s)",
+                          lacks, given ? given : "not set"),
+               NULL);
     else
-        advise(f, lad_printf(f->arena, "there is an NVIDIA card, but not for %s: install the libraries (nvidia-vulkan-icd, "
-                                       "nvidia-opencl-icd, or the vendor's installer) in the kernel module's version%s", lacks,
-                             version), NULL);
+        advise(f,
+               lad_printf(f->arena,
+                          "there is an NVIDIA card, but not for %s: install the libraries (nvidia-vulkan-icd, "
+                          "nvidia-opencl-icd, or the vendor's installer) in the kernel module's version%s",
+                          lacks, version),
+               NULL);
 }
 
 static void advise_packages(struct findings *f)
@@ -278,14 +302,16 @@ static void advise_packages(struct findings *f)
     else if (*f->packages)
         advise(f, lad_printf(f->arena, "install the loaders and drivers that Debian calls %s", f->packages), NULL);
     else if (!f->n_devices && !f->n_advice && apt)
-        advise(f, "install drivers that need no GPU", lad_printf(f->arena, "%smesa-vulkan-drivers pocl-opencl-icd", install));
+        advise(f, "install drivers that need no GPU",
+               lad_printf(f->arena, "%smesa-vulkan-drivers pocl-opencl-icd", install));
 }
 
 static void print_advice(struct findings *f)
 {
     printf("\nWhat to do\n");
     if (f->n_devices)
-        advise(f, lad_printf(f->arena, "%zu device%s can be tested", f->n_devices, f->n_devices == 1 ? "" : "s"), "gpuladder run");
+        advise(f, lad_printf(f->arena, "%zu device%s can be tested", f->n_devices, f->n_devices == 1 ? "" : "s"),
+               "gpuladder run");
     else
         advise(f, "look again after that", "gpuladder devices");
     for (size_t i = 0; i < f->n_advice; i++) {
@@ -298,10 +324,6 @@ static void print_advice(struct findings *f)
 static int run(struct lad_arena *arena, const struct lad_options *options)
 {
     struct findings f = {.arena = arena, .packages = ""};
-    if (*options->args) {
-        lad_error("doctor: '%s' is not expected; it takes no argument", *options->args);
-        return LAD_EXIT_USAGE;
-    }
     check_system(&f);
     printf("\nLoaders\n");
     check_loader(&f, "libvulkan.so.1", "libvulkan1");
@@ -321,6 +343,8 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 
 const struct lad_command lad_command_doctor = {
     "doctor", "say why no device is found, or not the one that was meant, and what to do next", "", run,
-    "Looks at loaders, driver files and the libraries they need, environment, device files, groups and cards, then asks each "
-    "driver in a process of its own. Signs: + in order, - worth knowing, ! in the way. Exit status 77 when no driver offers a "
+    "Looks at loaders, driver files and the libraries they need, environment, device files, groups and cards, then "
+    "asks each "
+    "driver in a process of its own. Signs: + in order, - worth knowing, ! in the way. Exit status 77 when no driver "
+    "offers a "
     "device."};

@@ -9,7 +9,8 @@ static const struct {
     const char *meaning;
 } statuses[] = {
     {LAD_STATUS_PASS, "The case ran and every comparison held."},
-    {LAD_STATUS_SKIP, "The device does not offer what the case needs, or a list leaves it out; the message says which."},
+    {LAD_STATUS_SKIP,
+     "The device does not offer what the case needs, or a list leaves it out; the message says which."},
     {LAD_STATUS_BLOCKED, "A rung that this one stands on failed on this device; --keep-going runs it all the same."},
     {LAD_STATUS_FAIL, "The device ran and gave wrong data, or was slower than the stated floor."},
     {LAD_STATUS_TIMEOUT, "The case did not end before its deadline; the worker was ended and a new one started."},
@@ -67,8 +68,8 @@ static void print_steps(const struct lad_case *c)
     static const char *const roles[] = {"input", "output", "in and out"};
     for (size_t i = 0; i < c->n_bufs; i++)
         printf("  buffer  %s: %s %s[%s], %s memory, %s\n", c->bufs[i].name, roles[c->bufs[i].role],
-               lad_type_name(c->bufs[i].type), c->bufs[i].count.text ? c->bufs[i].count.text : "", lad_mem_name(c->bufs[i].mem),
-               c->bufs[i].fill ? c->bufs[i].fill : "canary");
+               lad_type_name(c->bufs[i].type), c->bufs[i].count.text ? c->bufs[i].count.text : "",
+               lad_mem_name(c->bufs[i].mem), c->bufs[i].fill ? c->bufs[i].fill : "canary");
     for (size_t i = 0; i < c->n_steps; i++) {
         const struct lad_step *s = &c->steps[i];
         printf("  step    line %d: ", s->line);
@@ -201,13 +202,13 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
         if (explain(*word, &cases))
             continue;
         const char *near = find_near(*word, &cases);
-        lad_error("explain: no rung, case, root cause, status or type '%s'%s%s%s; 'gpuladder explain' lists them", *word,
-                  near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+        lad_error("explain: no rung, case, root cause, status or type '%s'%s%s%s; 'gpuladder explain' lists them",
+                  *word, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
         return LAD_EXIT_USAGE;
     }
     return LAD_EXIT_OK;
 }
 
 const struct lad_command lad_command_explain = {
-    "explain", "explain a rung, a case, a root cause (B4), a status or a type of failure", "[RUNG|CASE|CAUSE|STATUS|TYPE...]",
-    run, "Without an argument it lists what can be explained."};
+    "explain", "explain a rung, a case, a root cause (B4), a status or a type of failure",
+    "[RUNG|CASE|CAUSE|STATUS|TYPE...]", run, "Without an argument it lists what can be explained."};

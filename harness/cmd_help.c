@@ -24,6 +24,6 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     return LAD_EXIT_OK;
 }
 
-const struct lad_command lad_command_help = {
-    "help", "explain a command and its options", "[COMMAND...]", run,
-    "With --man the manual page, with --completion the completion for bash; both are made from the same tables as the parser."};
+const struct lad_command lad_command_help = {"help", "explain a command and its options", "[COMMAND...]", run,
+                                             "With --man the manual page, with --completion the completion for bash; "
+                                             "both are made from the same tables as the parser."};

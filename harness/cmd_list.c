@@ -72,8 +72,8 @@ static json_t *show_case(const struct lad_case *c)
     for (size_t i = 0; i < c->n_sweep; i++)
         json_array_append_new(sweep, json_integer(c->sweep_values[i]));
     return json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:s, s:b, s:o, s:s?, s:o}", "id", c->id, "rung", c->rung, "group",
-                     lad_case_group(c), "proves", c->proves, "file", c->file, "line", c->line, "probe", c->probe, "gates",
-                     c->gates, "needs", needs, "sweep", c->sweep, "values", sweep);
+                     lad_case_group(c), "proves", c->proves, "file", c->file, "line", c->line, "probe", c->probe,
+                     "gates", c->gates, "needs", needs, "sweep", c->sweep, "values", sweep);
 }
 
 static bool write_json(FILE *out, const void *arg)

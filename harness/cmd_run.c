@@ -3,12 +3,9 @@
 #include "../reports/report.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-
-#define ENUMERATE_MS 10000u
 
 /* What is shown while it runs: failures on the text stream, progress on stderr. */
 struct screen {
@@ -76,14 +73,6 @@ static void show_waiting(void *arg, const struct lad_run *run, const struct lad_
     fflush(stderr);
 }
 
-static bool load_cases(struct lad_arena *arena, const struct lad_options *o, struct lad_cases *cases)
-{
-    bool ok = o->no_builtin || lad_case_builtin(arena, cases);
-    for (const char **path = o->cases; ok && *path; path++)
-        ok = lad_case_load(arena, *path, cases);
-    return ok;
-}
-
 static bool is_asked_for(const struct lad_options *o, const struct lad_device *d)
 {
     const char **spec = o->device;
@@ -135,8 +124,6 @@ static void fill_header(struct lad_arena *arena, const struct lad_options *o, co
     run->started = lad_strdup(arena, started);
     run->os = describe_system(arena);
     run->seed = o->seed;
-    if (!o->seed_given && getrandom(&run->seed, sizeof run->seed, 0) != sizeof run->seed)
-        run->seed = lad_now_ns();
     run->env = lad_environment(arena);
     while (run->env[run->n_env])
         run->n_env++;
@@ -199,10 +186,9 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
     struct lad_inventory inv;
     struct lad_run run = {0};
     int status = LAD_EXIT_USAGE;
-    uint32_t timeout_ms = o->timeout_s * 1000u < ENUMERATE_MS ? o->timeout_s * 1000u : ENUMERATE_MS;
-    if (!load_cases(arena, o, &cases))
+    if (!lad_cases_load(arena, o, &cases))
         return LAD_EXIT_USAGE;
-    if (!lad_inventory_take(arena, *o->device ? o->device : NULL, timeout_ms, &inv))
+    if (!lad_inventory_take(arena, *o->device ? o->device : NULL, lad_start_ms(o), &inv))
         return LAD_EXIT_HARNESS;
     choose_devices(arena, o, &inv, &run);
     fill_header(arena, o, &inv, &run);
@@ -216,6 +202,6 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
 const struct lad_command lad_command_run = {
     .name = "run",
     .summary = "climb the ladder on every device, or on those named, and leave reports",
-    .usage = "[OPTION...]",
+    .usage = "",
     .run = run,
 };

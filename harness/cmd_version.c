@@ -24,5 +24,5 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     return LAD_EXIT_OK;
 }
 
-const struct lad_command lad_command_version = {
-    "version", "print the version; with -v also what is built in", "", run, NULL};
+const struct lad_command lad_command_version = {"version", "print the version; with -v also what is built in", "", run,
+                                                NULL};

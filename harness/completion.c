@@ -46,7 +46,8 @@ static void write_words(FILE *out, const struct lad_command *c)
         if (!strcmp(arguments[i].command, c->name))
             fprintf(out, "\n                [[ $cur == -* ]] || " ASK "%s 2>/dev/null)", arguments[i].kinds);
     if (!strcmp(c->name, "report"))
-        fputs("\n                [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return; }", out);
+        fputs("\n                [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return; }",
+              out);
     fputs(" ;;\n", out);
 }
 
@@ -59,7 +60,8 @@ void lad_completion(FILE *out)
           "    # bash parts words at '=' and ':'; put back together what was one\n"
           "    if declare -F _get_comp_words_by_ref >/dev/null; then _get_comp_words_by_ref -n := cur prev; fi\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-          "        case ${COMP_WORDS[i]} in\n            ", out);
+          "        case ${COMP_WORDS[i]} in\n            ",
+          out);
     const char *bar = "";
     for (const struct lad_command *const *c = lad_commands; *c; c++) {
         if ((*c)->summary) {
@@ -79,5 +81,6 @@ void lad_completion(FILE *out)
           "        esac ;;\n    esac\n"
           "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
           "    if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions \"$cur\"; fi\n"
-          "    return 0\n}\ncomplete -F _gpuladder gpuladder\n", out);
+          "    return 0\n}\ncomplete -F _gpuladder gpuladder\n",
+          out);
 }

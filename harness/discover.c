@@ -41,7 +41,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Files of a folder by name: the loaders take them as the file system gives them, which is no order to number devices by. */
+/* Files of a folder by name: the loaders take them as the file system gives them, which is no order to number devices
+ * by. */
 static const char **list_folder(struct lad_arena *arena, const char *folder, const char *ending, size_t *n)
 {
     const char **names = NULL;
@@ -103,10 +104,12 @@ static bool match_globs(const char *globs, const char *name)
 
 static const char *check_filters(struct lad_arena *arena, const char *file)
 {
-    const char *select = secure_getenv("VK_LOADER_DRIVERS_SELECT"), *disable = secure_getenv("VK_LOADER_DRIVERS_DISABLE");
+    const char *select = secure_getenv("VK_LOADER_DRIVERS_SELECT"),
+               *disable = secure_getenv("VK_LOADER_DRIVERS_DISABLE");
     const char *name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
     if (select && *select)
-        return match_globs(select, name) ? NULL : lad_printf(arena, "VK_LOADER_DRIVERS_SELECT=%s leaves it out", select);
+        return match_globs(select, name) ? NULL
+                                         : lad_printf(arena, "VK_LOADER_DRIVERS_SELECT=%s leaves it out", select);
     return match_globs(disable, name) ? lad_printf(arena, "VK_LOADER_DRIVERS_DISABLE=%s leaves it out", disable) : NULL;
 }
 
@@ -218,9 +221,10 @@ static void discover_vulkan(struct found *f)
     }
     if (f->n > before)
         return;
-    add(f, "vk", "")->refused = !only   ? "no driver is installed: no manifest in any folder vulkan/icd.d"
-                                : !*only ? lad_printf(f->arena, "%s is set but empty, which hides every driver", variable)
-                                         : lad_printf(f->arena, "%s=%s names no manifest", variable, only);
+    add(f, "vk", "")->refused = !only ? "no driver is installed: no manifest in any folder vulkan/icd.d"
+                                : !*only
+                                    ? lad_printf(f->arena, "%s is set but empty, which hides every driver", variable)
+                                    : lad_printf(f->arena, "%s=%s names no manifest", variable, only);
 }
 
 /* ---- OpenCL -------------------------------------------------------------------------------------------------- */
@@ -361,7 +365,8 @@ const char *lad_icd_narrow(struct lad_arena *arena, const struct lad_icd *icd)
     if (!*icd->file)
         return NULL;
     if (!strcmp(icd->api, "vk")) /* VK_ICD_FILENAMES is known to every loader, but the other wins where it is set */
-        return lad_printf(arena, "%s=%s", secure_getenv("VK_DRIVER_FILES") ? "VK_DRIVER_FILES" : "VK_ICD_FILENAMES", icd->file);
+        return lad_printf(arena, "%s=%s", secure_getenv("VK_DRIVER_FILES") ? "VK_DRIVER_FILES" : "VK_ICD_FILENAMES",
+                          icd->file);
     if (strcmp(icd->api, "cl"))
         return NULL;
     if (!lad_is_khronos_loader(arena))

@@ -33,15 +33,17 @@ static void put(const char *name, const char *text)
 /* A manifest that is right in all but what the test is about. */
 static void put_manifest(const char *name, const char *library)
 {
-    put(name, lad_printf(arena, "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"%s\", "
-                                "\"api_version\": \"1.3.0\"}}", library));
+    put(name, lad_printf(arena,
+                         "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"%s\", "
+                         "\"api_version\": \"1.3.0\"}}",
+                         library));
 }
 
 static void clear_environment(void)
 {
-    static const char *const names[] = {"VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES",
+    static const char *const names[] = {"VK_DRIVER_FILES",          "VK_ICD_FILENAMES",          "VK_ADD_DRIVER_FILES",
                                         "VK_LOADER_DRIVERS_SELECT", "VK_LOADER_DRIVERS_DISABLE", "OCL_ICD_VENDORS",
-                                        "OPENCL_VENDOR_PATH", "OCL_ICD_FILENAMES", "LD_LIBRARY_PATH"};
+                                        "OPENCL_VENDOR_PATH",       "OCL_ICD_FILENAMES",         "LD_LIBRARY_PATH"};
     for (size_t i = 0; i < LAD_N(names); i++)
         unsetenv(names[i]);
     setenv("XDG_CONFIG_HOME", in_root("home/config"), 1);
@@ -70,7 +72,11 @@ static bool is_refused(const char *name, const char *reason)
     const struct lad_icd *i = find(name);
     bool as_expected = i && i->refused && strstr(i->refused, reason);
     if (!as_expected)
-        printf("\n    %s: %s, expected '%s'\n", name, !i ? "not found" : i->refused ? i->refused : "not refused", reason);
+        printf("\n    %s: %s, expected '%s'\n", name,
+               !i           ? "not found"
+               : i->refused ? i->refused
+                            : "not refused",
+               reason);
     return as_expected;
 }
 
@@ -87,9 +93,12 @@ static void test_order(void)
     put("vendors/1.icd", "libone.so \r\nrest\n");
     put("vendors/3.txt", "libthree.so\n");
     discover();
-    static const char *const order[] = {"home/config/vulkan/icd.d/y.json", "home/data/vulkan/icd.d/x.json",
-                                        "local/vulkan/icd.d/z.json",       "usr/vulkan/icd.d/a.json",
-                                        "usr/vulkan/icd.d/b.json",         "vendors/1.icd",
+    static const char *const order[] = {"home/config/vulkan/icd.d/y.json",
+                                        "home/data/vulkan/icd.d/x.json",
+                                        "local/vulkan/icd.d/z.json",
+                                        "usr/vulkan/icd.d/a.json",
+                                        "usr/vulkan/icd.d/b.json",
+                                        "vendors/1.icd",
                                         "vendors/2.icd"};
     const struct lad_icd *last = icd;
     CU_ASSERT_STRING_EQUAL(icd[0].api, "host");
@@ -116,7 +125,8 @@ static void test_manifests(void)
     put("m/no-library.json", "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"api_version\": \"1.0\"}}");
     put("m/no-api.json", "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"l.so\"}}");
     put("m/array.json", "[1, 2]");
-    put("m/number.json", "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": 7, \"api_version\": \"1.0\"}}");
+    put("m/number.json",
+        "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": 7, \"api_version\": \"1.0\"}}");
     put_manifest("m/gone.json", "/nowhere/libgone.so");
     put_manifest("m/relative.json", "./lib/gone.so");
     put_manifest("m/text.json", in_root("m/text.so"));
@@ -149,8 +159,10 @@ static void test_variables(void)
     CU_ASSERT_PTR_NULL(find("usr/vulkan/icd.d/a.json"));
     CU_ASSERT_PTR_NULL(find("local/vulkan/icd.d/z.json")); /* VK_ICD_FILENAMES wins over it */
 
-    setenv("VK_DRIVER_FILES", lad_printf(arena, "%s:%s:%s:/nowhere.json:/nowhere", in_root("usr/vulkan/icd.d/a.json"),
-                                         in_root("local/vulkan/icd.d"), in_root("usr/vulkan/icd.d/a.json")), 1);
+    setenv("VK_DRIVER_FILES",
+           lad_printf(arena, "%s:%s:%s:/nowhere.json:/nowhere", in_root("usr/vulkan/icd.d/a.json"),
+                      in_root("local/vulkan/icd.d"), in_root("usr/vulkan/icd.d/a.json")),
+           1);
     discover();
     CU_ASSERT_PTR_NULL(find("usr/vulkan/icd.d/b.json")); /* VK_DRIVER_FILES wins over VK_ICD_FILENAMES */
     CU_ASSERT_PTR_NOT_NULL(find("local/vulkan/icd.d/z.json"));
@@ -177,9 +189,9 @@ static void test_filters(void)
     static const struct {
         const char *select, *disable;
         bool a, b;
-    } rows[] = {{"a.json", NULL, true, false}, {"A*", NULL, true, false},      {"*.JSON", NULL, true, true},
-                {"*.j*", NULL, true, true},    {"a*json", NULL, false, false}, {"", NULL, true, true},
-                {NULL, "*", false, false},     {NULL, "x,b*", true, false},    {"a*", "*", true, false},
+    } rows[] = {{"a.json", NULL, true, false},  {"A*", NULL, true, false},      {"*.JSON", NULL, true, true},
+                {"*.j*", NULL, true, true},     {"a*json", NULL, false, false}, {"", NULL, true, true},
+                {NULL, "*", false, false},      {NULL, "x,b*", true, false},    {"a*", "*", true, false},
                 {"q,*b.js*", "b*", false, true}};
     for (size_t i = 0; i < LAD_N(rows); i++) {
         clear_environment();
@@ -236,14 +248,17 @@ static void test_narrow(void)
     CU_ASSERT_STRING_EQUAL(lad_icd_narrow(arena, &cl), lad_printf(arena, "OCL_ICD_VENDORS=%s", cl.file));
     CU_ASSERT_PTR_NULL(lad_icd_narrow(arena, &host));
 
-    put("khronos/libOpenCL.so.1", ""); /* the program itself, so that it is a shared object of this machine, with the word in it */
+    put("khronos/libOpenCL.so.1",
+        ""); /* the program itself, so that it is a shared object of this machine, with the word in it */
     CU_ASSERT_EQUAL_FATAL(system(lad_printf(arena, "{ cat /proc/%d/exe; printf OCL_ICD_FILENAMES; } >%s", (int)getpid(),
-                                            in_root("khronos/libOpenCL.so.1"))), 0);
+                                            in_root("khronos/libOpenCL.so.1"))),
+                          0);
     setenv("LD_LIBRARY_PATH", in_root("khronos"), 1);
     for (int twice = 0; twice < 2; twice++) {
         const char *set = lad_icd_narrow(arena, &cl);
         CU_ASSERT_PTR_NOT_NULL_FATAL(set);
-        const char *only = lad_printf(arena, "%s/only.icd", strchr(set, '=') + 1), *text = lad_read_file(arena, only, 100, NULL);
+        const char *only = lad_printf(arena, "%s/only.icd", strchr(set, '=') + 1),
+                   *text = lad_read_file(arena, only, 100, NULL);
         CU_ASSERT(text && !strncmp(text, "libone.so", 9));
     }
 }
@@ -302,8 +317,9 @@ static void test_libraries(void)
     setenv("LD_LIBRARY_PATH", in_root("l"), 1);
     CU_ASSERT_PTR_NULL(lad_library_find(arena, "libshort.so", NULL));
     /* a library that needs one that is not there, without a compiler: change the name inside a copy of this program */
-    CU_ASSERT_EQUAL_FATAL(system(lad_printf(arena, "sed 's/libjansson\\.so/libmissing.so/g' /proc/%d/exe >%s", (int)getpid(),
-                                            in_root("l/needs.so"))), 0);
+    CU_ASSERT_EQUAL_FATAL(system(lad_printf(arena, "sed 's/libjansson\\.so/libmissing.so/g' /proc/%d/exe >%s",
+                                            (int)getpid(), in_root("l/needs.so"))),
+                          0);
     const char **missing = lad_library_missing(arena, in_root("l/needs.so"));
     CU_ASSERT(*missing && !strncmp(*missing, "libmissing.so", 13) && !missing[1]);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared objects looked at without loading them: where the dynamic linker would find a name, why a file cannot be
- * loaded, what it needs. A loader such as libOpenCL.so.1 may be a driver in disguise, so not even that is opened here. */
+ * loaded, what it needs. A loader such as libOpenCL.so.1 may be a driver in disguise, so not even that is opened here.
+ */
 #include "harness.h"
 #include <elf.h>
 #include <errno.h>
@@ -58,9 +59,9 @@ const char *lad_library_flaw(struct lad_arena *arena, const char *path)
     struct mapping self = {0}, m;
     const char *flaw = NULL;
     if (!map_file(path, &m))
-        return errno == ENOENT ? lad_printf(arena, "%s does not exist", path)
+        return errno == ENOENT    ? lad_printf(arena, "%s does not exist", path)
                : errno == ENOEXEC ? lad_printf(arena, "%s is no shared object", path)
-                                : lad_printf(arena, "%s cannot be read: %s", path, strerror(errno));
+                                  : lad_printf(arena, "%s cannot be read: %s", path, strerror(errno));
     const ElfW(Ehdr) *head = (const void *)m.bytes, *own;
     if (m.n < sizeof *head || memcmp(m.bytes, ELFMAG, SELFMAG))
         flaw = lad_printf(arena, "%s is no shared object", path);
@@ -138,8 +139,8 @@ static const unsigned char *find_address(const struct mapping *m, ElfW(Addr) add
     const ElfW(Ehdr) *head = (const void *)m->bytes;
     for (size_t i = 0; i < head->e_phnum; i++) {
         const ElfW(Phdr) *p = (const void *)(m->bytes + head->e_phoff + i * sizeof *p);
-        if (p->p_type == PT_LOAD && address >= p->p_vaddr && address - p->p_vaddr < p->p_filesz &&
-            p->p_offset < m->n && address - p->p_vaddr < m->n - p->p_offset) {
+        if (p->p_type == PT_LOAD && address >= p->p_vaddr && address - p->p_vaddr < p->p_filesz && p->p_offset < m->n &&
+            address - p->p_vaddr < m->n - p->p_offset) {
             *n = m->n - p->p_offset - (address - p->p_vaddr);
             return m->bytes + p->p_offset + (address - p->p_vaddr);
         }

@@ -577,7 +577,7 @@ const char *lad_nearest(const char *word, const char *best, const char *candidat
 /* ---- cmd_*.c (registry made by the Makefile): one file per verb ---------------------------------------------- */
 
 struct lad_command {
-    const char *name, *summary, *usage; /* summary NULL: hidden; usage: what follows the name, e.g. "[RUNG|CASE...]" */
+    const char *name, *summary, *usage; /* summary NULL: hidden; usage: arguments, e.g. "[RUNG|CASE...]", "" for none */
     int (*run)(struct lad_arena *, const struct lad_options *); /* exit status */
     const char *more; /* paragraphs for help and manual page, or NULL */
 };

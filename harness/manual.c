@@ -97,7 +97,8 @@ void lad_help(FILE *out, const char *verb)
         return;
     }
     fputs("Usage: gpuladder COMMAND [option...] [argument...]\n\n"
-          "Finds out what works on a GPU, through Vulkan and OpenCL, and what does not.\n\nCommands:\n", out);
+          "Finds out what works on a GPU, through Vulkan and OpenCL, and what does not.\n\nCommands:\n",
+          out);
     for (const struct lad_command *const *c = lad_commands; *c; c++) {
         if ((*c)->summary) {
             fprintf(out, "  %-10s", (*c)->name);
@@ -141,7 +142,8 @@ static void troff_item(FILE *out, const char *macro, const char *text)
 static void manual_options(FILE *out)
 {
     fputs(".Sh OPTIONS\nAn option is taken by the commands named behind it.\n"
-          "A long option may be shortened as far as it stays unique.\n.Bl -tag -width Ds\n", out);
+          "A long option may be shortened as far as it stays unique.\n.Bl -tag -width Ds\n",
+          out);
     for (const struct lad_option *p = lad_option_rows; p->name; p++) {
         fputs(".It ", out);
         if (p->letter)
@@ -164,9 +166,11 @@ static void manual_tables(FILE *out)
         troff_item(out, ".It", exits[i].status);
         troff_line(out, exits[i].meaning);
     }
-    fputs(".El\n.Sh ENVIRONMENT\nNo variable is set or changed for the devices under test, except that each worker process\n"
+    fputs(".El\n.Sh ENVIRONMENT\nNo variable is set or changed for the devices under test, except that each worker "
+          "process\n"
           "narrows the loaders to the one driver it was started for.\n"
-          "Those that can change results are kept in every report.\n.Bl -tag -width Ds\n", out);
+          "Those that can change results are kept in every report.\n.Bl -tag -width Ds\n",
+          out);
     for (size_t i = 0; i < LAD_N(variables); i++) {
         troff_item(out, ".It", variables[i].pattern);
         if (variables[i].meaning)
@@ -177,7 +181,8 @@ static void manual_tables(FILE *out)
           ".It Pa test\\-results/run.json\nThe whole run.\n"
           ".It Pa test\\-results/TEST\\-gpuladder\\-DEVICE.xml\nJUnit XML, a file a device.\n"
           ".It Pa /usr/share/vulkan/icd.d , Pa /etc/vulkan/icd.d\nManifests of Vulkan drivers.\n"
-          ".It Pa /etc/OpenCL/vendors\nNames of OpenCL drivers.\n.El\n.Sh EXAMPLES\n", out);
+          ".It Pa /etc/OpenCL/vendors\nNames of OpenCL drivers.\n.El\n.Sh EXAMPLES\n",
+          out);
     for (size_t i = 0; i < LAD_N(examples); i++) {
         fputs(i ? ".Pp\n" : "", out);
         troff(out, examples[i].meaning);
@@ -192,7 +197,8 @@ void lad_manual(FILE *out)
     fputs(".\\\" SPDX-License-Identifier: Apache-2.0\n.\\\" Made by 'gpuladder help --man'.\n"
           ".Dd November 21, 2026\n.Dt GPULADDER 1\n.Os\n"
           ".Sh NAME\n.Nm gpuladder\n.Nd find out what works on a GPU, through Vulkan and OpenCL\n"
-          ".Sh SYNOPSIS\n", out);
+          ".Sh SYNOPSIS\n",
+          out);
     for (const struct lad_command *const *c = lad_commands; *c; c++) {
         if (!(*c)->summary)
             continue;
@@ -204,13 +210,15 @@ void lad_manual(FILE *out)
           "climbs a ladder of small probes on every compute device it finds, from opening the driver to following\n"
           "pointers stored in buffers.\n"
           "Each rung stands on lower ones: the first that breaks says where to look.\n"
-          "Results are compared with values computed on the host apart from the kernels, and every buffer is planted with\n"
+          "Results are compared with values computed on the host apart from the kernels, and every buffer is planted "
+          "with\n"
           "marks first, so that\n.Dq nothing was written ,\n.Dq the host never saw it\nand\n"
           ".Dq it computed something else\nare told apart.\n.Pp\n"
           "A device is named by its specification\n.Pq Li vk:0 , Li cl:0:1 , Li host ,\n"
           "by its slug\n.Pq Li vk\\-llvmpipe ,\nwhich is stable over driver updates, or by a part of its name.\n"
           "Drivers are loaded in worker processes only; one that crashes or hangs is named, and the run goes on.\n"
-          ".Sh COMMANDS\n.Bl -tag -width Ds\n", out);
+          ".Sh COMMANDS\n.Bl -tag -width Ds\n",
+          out);
     for (const struct lad_command *const *c = lad_commands; *c; c++) {
         if (!(*c)->summary)
             continue;

@@ -316,9 +316,10 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     char shorts[2 * LAD_N(rows) + 2] = "";
     bool used[LAD_N(rows)] = {0}, help = false, version = false;
     int got;
-    *o = (struct lad_options){.output = "test-results", .flavor = "default", .color = "auto", .timeout_s = 60, .jobs = 1};
-    o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes = o->require =
-        (const char **)none; /* never written: append() copies */
+    *o = (struct lad_options){
+        .output = "test-results", .flavor = "default", .color = "auto", .timeout_s = 60, .jobs = 1};
+    o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes =
+        o->require = (const char **)none; /* never written: append() copies */
     o->command_line = quote(arena, argv); /* before getopt_long moves the words about */
     *status = LAD_EXIT_USAGE;
     list_options(longs, shorts);
@@ -328,7 +329,8 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
         const struct row *row = got == '?' || got == ':' ? NULL : find_row(got);
         if (got == ':') {
             row = find_row(optopt);
-            lad_error("--%s: its argument is missing; expected --%s %s", row->shown.name, row->shown.name, row->shown.arg);
+            lad_error("--%s: its argument is missing; expected --%s %s", row->shown.name, row->shown.name,
+                      row->shown.arg);
             return false;
         }
         if (!row && optopt >= WORD_ONLY) {
@@ -367,6 +369,11 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
             lad_error("--%s is no option of '%s', only of: %s", rows[i].shown.name, o->verb, rows[i].shown.verbs);
             return false;
         }
+    }
+    if (*o->args && !*lad_command_find(o->verb)->usage && !version) {
+        lad_error("%s: '%s' is not expected, it takes options only; 'gpuladder help %s' lists them", o->verb, *o->args,
+                  o->verb);
+        return false;
     }
     if (!check_together(o))
         return false;

@@ -44,6 +44,7 @@ check "missing argument" refuses "--seed N" run --seed
 check "argument where none belongs" refuses "--keep-going takes no argument" run --keep-going=1
 check "empty argument" refuses "is empty" run --device ''
 check "option of another command" refuses "only of: run" list --retries 1
+check "argument of a command that takes none" refuses "'vector-add' is not expected" run vector-add
 check "contradiction" refuses "--fail-fast" run --keep-going --fail-fast
 check "no case left" refuses "--cases" run --no-builtin
 for bad in '' 0 -1 +1 1x ' 1' 0x 1e3 99999999999999999999; do
@@ -155,7 +156,7 @@ sed -n '/^    <?xml/,/^    <\/cases>/s/^    //p' "$here/README.md" >my.xml
 check "the README's case passes" got 0 run --device host --cases my.xml --only my-vector-add --output results
 check "the README's case can fail" got 1 run --device host --cases my.xml --only my-vector-add --drop dispatch --output results
 check "its mistakes are said with file and line" eval \
-    'sed "s/a\[i\] + b/a[i] + q/" my.xml >bad.xml && got 2 list --cases bad.xml && says "bad.xml:8" err'
+    'sed "/<dispatch/s/vector-add/vector-adt/" my.xml >bad.xml && got 2 list --cases bad.xml && says "bad.xml:8" err'
 
 # ---- devices and doctor where nothing can be found
 export VK_DRIVER_FILES=/nowhere.json OCL_ICD_VENDORS=/nowhere.icd
