@@ -21,7 +21,7 @@ char *lad_test_name(struct lad_arena *arena, const struct lad_record *r)
 char *lad_type_token(struct lad_arena *arena, const struct lad_record *r)
 {
     if (r->unexpected && r->status == LAD_STATUS_PASS)
-        return "ladder.expectation.unexpected-pass";
+        return lad_strdup(arena, "ladder.expectation.unexpected-pass");
     const char *type = lad_show_line(arena, r->type, 100);
     /* Some readers take a bare word for a cast of the text ("file", "integer"), so only dotted ones of ours pass. */
     bool ours = !strncmp(type, "ladder.", 7) && type[7] && type[7] != '.';
@@ -106,6 +106,10 @@ char *lad_repeat(struct lad_arena *arena, const struct lad_run *run, const struc
         text = lad_printf(arena, "%s --plugin %s", text, quote(arena, d->icd->file ? d->icd->file : ""));
     if (r->file && strncmp(r->file, "cases/ladder/", 13))
         text = lad_printf(arena, "%s --cases %s", text, quote(arena, r->file));
+    const char *drop = run->command ? strstr(run->command, " --drop") : NULL;
+    if (drop && (drop[7] == ' ' || drop[7] == '='))
+        text = lad_printf(arena, "%s --drop=%s", text,
+                          quote(arena, lad_printf(arena, "%.*s", (int)strcspn(drop + 8, " "), drop + 8)));
     return lad_printf(arena, "%s --device %s --only %s --seed 0x%llx", text, quote(arena, r->device),
                       quote(arena, r->id), (unsigned long long)(r->seed ? r->seed : run->seed));
 }
@@ -154,7 +158,11 @@ void lad_put_context(FILE *f, struct lad_arena *arena, const struct lad_run *run
     if (r->proves)
         lad_put_wrapped(f, "  proves   ", lad_show_line(arena, r->proves, 300));
     put_ended(f, arena, r);
-    if (r->sweep)
+    if (r->sweep && r->sweep_failed == r->sweep_reached && !r->sweep_passed)
+        lad_put_wrapped(f, "  sweep    ",
+                        lad_printf(arena, "%s = %lld is the smallest tried that fails",
+                                   lad_show_line(arena, r->sweep, 40), (long long)r->sweep_failed));
+    else if (r->sweep)
         lad_put_wrapped(
             f, "  sweep    ",
             lad_printf(arena,

@@ -108,23 +108,31 @@ static void put_rung(FILE *f, struct lad_arena *arena, const struct lad_run *run
 
 static void put_mission(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
 {
-    fputs("\n| mission | result | speed |\n| --- | --- | --- |\n", f);
+    fputs("\n| mission | result |\n| --- | --- |\n", f);
     for (const char *const *glob = lad_mission; *glob; glob++) {
         bool found = false;
         for (size_t i = 0; i < t->n_records; i++) {
             const struct lad_record *r = t->record[i];
             if (!lad_glob(*glob, r->id))
                 continue;
-            const char *speed = "";
-            for (size_t m = 0; m < r->n_measures && m < 4; m++)
-                speed = lad_printf(arena, "%s%s%s", speed, *speed ? "; " : "",
-                                   show(arena, lad_show_measure(arena, &r->measures[m])));
             found = true;
-            fprintf(f, "| %s | %s | %s |\n", code(arena, r->id), upper(arena, lad_status_name(r->status)), speed);
+            fprintf(f, "| %s | %s |\n", code(arena, r->id), upper(arena, lad_status_name(r->status)));
         }
         if (!found)
-            fprintf(f, "| %s | not run | |\n", code(arena, *glob));
+            fprintf(f, "| %s | not run |\n", code(arena, *glob));
     }
+}
+
+static void put_speed(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_records; i++)
+        for (size_t m = 0; m < t->record[i]->n_measures; m++) {
+            const struct lad_measure *best = lad_best_measure(t->record[i], m);
+            if (best && n++ < most_reasons)
+                fprintf(f, "%s- %s: %s\n", n == 1 ? "\nSpeed:\n\n" : "",
+                        code(arena, lad_test_name(arena, t->record[i])), show(arena, lad_show_measure(arena, best)));
+        }
 }
 
 static void put_device(FILE *f, struct lad_arena *arena, const struct lad_run *run, const struct lad_tally *t)
@@ -139,6 +147,7 @@ static void put_device(FILE *f, struct lad_arena *arena, const struct lad_run *r
         fputs("Nothing was run on this device.\n", f);
     else
         put_mission(f, arena, t);
+    put_speed(f, arena, t);
     if (t->n_skips)
         fputs("\nNot applicable here:\n\n", f);
     for (size_t i = 0; i < t->n_skips && i < most_reasons; i++)

@@ -71,6 +71,8 @@ struct lad_tally {
     size_t n_skips, n_blocks;
 };
 size_t lad_tally(struct lad_arena *, const struct lad_run *, struct lad_tally **);
+/* The best figure of the measure that m is the first of, a doubted one only where there is no other; NULL: not the first. */
+const struct lad_measure *lad_best_measure(const struct lad_record *, size_t m);
 /* The cases that everything else stands on: names as globs, NULL at the end. */
 extern const char *const lad_mission[];
 #endif

@@ -111,6 +111,22 @@ static struct lad_tally *find_device(struct lad_arena *arena, struct lad_tally *
     return t;
 }
 
+const struct lad_measure *lad_best_measure(const struct lad_record *r, size_t m)
+{
+    const struct lad_measure *best = &r->measures[m];
+    for (size_t i = 0; i < r->n_measures; i++) {
+        const struct lad_measure *other = &r->measures[i];
+        bool same = best->name && other->name && !strcmp(best->name, other->name);
+        bool less_is_more = other->unit && !strcmp(other->unit, "us");
+        if (same && i < m)
+            return NULL;
+        if (same && !other->doubt &&
+            (best->doubt || (less_is_more ? other->value < best->value : other->value > best->value)))
+            best = other;
+    }
+    return best;
+}
+
 size_t lad_tally(struct lad_arena *arena, const struct lad_run *run, struct lad_tally **list)
 {
     size_t n = 0;

@@ -105,13 +105,15 @@ void lad_text_record(FILE *f, const struct lad_run *run, const struct lad_record
     lad_arena_destroy(&arena);
 }
 
-/* A few words for a list: the signature of the first wrong buffer, else the type without its family. */
+/* A few words for a list: "all zero" of ladder.mismatch.all-zero. */
 static const char *name_failure(struct lad_arena *arena, const struct lad_record *r)
 {
-    for (size_t i = 0; i < r->n_seen; i++)
-        if (r->seen[i].n_wrong && r->seen[i].signature && strlen(r->seen[i].signature) < 48)
-            return lad_show_line(arena, r->seen[i].signature, 48);
-    return lad_type_token(arena, r) + strlen("ladder.");
+    char *words = lad_strdup(arena, lad_type_token(arena, r) + strlen("ladder."));
+    if (!strncmp(words, "mismatch.", 9) && words[9])
+        words += 9;
+    for (char *p = words; *p; p++)
+        *p = *p == '.' || *p == '-' ? ' ' : *p;
+    return words;
 }
 
 static const char *name_rung(struct lad_arena *arena, const struct lad_tally_rung *rung)
@@ -143,12 +145,12 @@ static void put_states(FILE *f, struct lad_arena *arena, const struct lad_tally 
     if (!reached)
         lad_put_wrapped(f, "  reached   ", "nothing: no case ran");
     else if (right == reached)
-        lad_put_wrapped(f, "  reached   ",
-                        lad_printf(arena, "%s, everything up to it works", name_rung(arena, reached)));
+        lad_put_wrapped(f, "  reached   ", lad_printf(arena, "%s, nothing failed up to it", name_rung(arena, reached)));
     else
-        lad_put_wrapped(f, "  reached   ",
-                        lad_printf(arena, "%s; without a failure up to %s", name_rung(arena, reached),
-                                   right ? name_rung(arena, right) : "no rung"));
+        lad_put_wrapped(
+            f, "  reached   ",
+            right ? lad_printf(arena, "%s; nothing failed up to %s", name_rung(arena, reached), name_rung(arena, right))
+                  : lad_printf(arena, "%s; the lowest rung that ran failed", name_rung(arena, reached)));
     if (*works)
         lad_put_wrapped(f, "  works     ", works);
     if (*untried)
@@ -224,31 +226,19 @@ static void put_mission(FILE *f, struct lad_arena *arena, const struct lad_tally
     lad_put_wrapped(f, "  mission   ", list);
 }
 
-/* The best figure of each measure of a mission case; one that is doubted only where there is no other. */
 static void put_speed(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
 {
-    for (size_t i = 0; i < t->n_records; i++) {
-        const struct lad_record *r = t->record[i];
-        bool mission = false;
-        for (const char *const *glob = lad_mission; *glob; glob++)
-            mission = mission || lad_glob(*glob, r->id);
-        for (size_t m = 0; mission && m < r->n_measures; m++) {
-            const struct lad_measure *best = &r->measures[m];
-            bool first = true;
-            for (size_t k = 0; k < r->n_measures; k++) {
-                const struct lad_measure *other = &r->measures[k];
-                if (!other->name || !best->name || strcmp(other->name, best->name))
-                    continue;
-                first = first && k >= m;
-                bool less_is_more = other->unit && !strcmp(other->unit, "us");
-                if (!other->doubt &&
-                    (best->doubt || (less_is_more ? other->value < best->value : other->value > best->value)))
-                    best = other;
-            }
-            if (first)
-                lad_put_wrapped(f, "  speed     ", lad_printf(arena, "%s: %s", r->id, lad_show_measure(arena, best)));
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_records; i++)
+        for (size_t m = 0; m < t->record[i]->n_measures; m++) {
+            const struct lad_measure *best = lad_best_measure(t->record[i], m);
+            if (best && n++ < 16)
+                lad_put_wrapped(f, "  speed     ",
+                                lad_printf(arena, "%s: %s", lad_show_line(arena, t->record[i]->id, 80),
+                                           lad_show_measure(arena, best)));
         }
-    }
+    if (n > 16)
+        lad_put_wrapped(f, "  speed     ", lad_printf(arena, "%zu more figures in run.json", n - 16));
 }
 
 static void put_device(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
