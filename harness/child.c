@@ -109,24 +109,34 @@ const char *lad_signal_name(int number)
     return name;
 }
 
-static const char **make_environment(const char *extra)
+static bool is_replaced(const char *variable, const char *const *by)
 {
-    size_t n = 0, name = extra ? strcspn(extra, "=") + 1 : 0;
+    for (; *by; by++)
+        if (!strncmp(variable, *by, strcspn(*by, "=") + 1))
+            return true;
+    return false;
+}
+
+static const char **make_environment(const char *const *extra)
+{
+    size_t n = 0;
     for (char **e = environ; *e; e++)
         n++;
-    const char **list = calloc(n + 2, sizeof *list);
+    for (const char *const *e = extra; *e; e++)
+        n++;
+    const char **list = calloc(n + 1, sizeof *list);
     if (!list)
         abort();
     n = 0;
-    if (extra)
-        list[n++] = extra;
+    for (const char *const *e = extra; *e; e++)
+        list[n++] = *e;
     for (char **e = environ; *e; e++)
-        if (!extra || strncmp(*e, extra, name))
+        if (!is_replaced(*e, extra))
             list[n++] = *e;
     return list;
 }
 
-static int spawn(pid_t *pid, const char *const *args, const char *extra, int in, int answers, int prints)
+static int spawn(pid_t *pid, const char *const *args, const char *const *extra, int in, int answers, int prints)
 {
     const char *argv[16] = {"gpuladder"};
     for (size_t i = 0; args[i] && i < LAD_N(argv) - 2; i++)
@@ -154,7 +164,7 @@ static int spawn(pid_t *pid, const char *const *args, const char *extra, int in,
     return error;
 }
 
-struct lad_child *lad_child_start(const char *const *args, const char *env)
+struct lad_child *lad_child_start(const char *const *args, const char *const *env)
 {
     int ends[6] = {-1, -1, -1, -1, -1, -1};
     int *in = ends, *answers = ends + 2, *prints = ends + 4;

@@ -105,13 +105,14 @@ static bool is_wanted(const char *const *want, const char *api)
 bool lad_device_matches(const struct lad_device *d, const char *spec)
 {
     size_t n = strlen(spec), colon = strcspn(d->spec, ":");
+    if (lad_glob(spec, d->slug) || (n > 1 && n == colon + 1 && !strncmp(spec, d->spec, n))) /* "vk-*", "vk:" */
+        return true;
     if (!strcmp(spec, d->spec) || !strcmp(spec, d->slug) || (n == colon && !strncmp(spec, d->spec, n)))
         return true;
     if (!strncmp(d->spec, spec, n) && d->spec[n] == ':') /* "cl:0": a platform */
         return true;
-    if (!strncmp(d->slug, spec, n) && d->slug[n] == '-' && strspn(d->slug + n + 1, "0123456789") == strlen(d->slug + n + 1) &&
-        strchr(spec, '-'))
-        return true; /* "vk-model" where two of it are "vk-model-1" and "vk-model-2" */
+    if (!strncmp(d->slug, spec, n) && d->slug[n] == '-' && strchr(spec, '-'))
+        return true; /* "vk-nvidia" for "vk-nvidia-h200", "vk-model" where two of it are "vk-model-1" and "vk-model-2" */
     if ((n > colon && !strncmp(spec, d->spec, colon) && spec[colon] == ':') || !strcmp(spec, "host"))
         return false;
     return n && strcasestr(d->info.name, spec);
@@ -125,6 +126,12 @@ struct asked {
     size_t n;
 };
 
+/* A driver that says nothing at all of its device never looked at the question. */
+static bool is_hollow(const struct lad_dev_info *info)
+{
+    return !info->name[0] || (!info->cap[LAD_CAP_BUFFER_BYTES] && !info->cap[LAD_CAP_WORKGROUP_SIZE]);
+}
+
 static void read_answer(struct lad_arena *arena, const char *line, struct lad_icd *icd, struct asked *a)
 {
     json_t *json = json_loads(line, 0, NULL), *devices = json_object_get(json, "devices");
@@ -132,9 +139,16 @@ static void read_answer(struct lad_arena *arena, const char *line, struct lad_ic
     a->prefix = lad_strdup(arena, json_string_value(json_object_get(json, "prefix")));
     a->n = json_array_size(devices);
     a->info = lad_alloc(arena, (a->n + 1) * sizeof *a->info);
-    bool ok = json_is_array(devices);
-    for (size_t i = 0; ok && i < a->n; i++)
+    bool ok = json_is_array(devices), hollow = false;
+    for (size_t i = 0; ok && i < a->n; i++) {
         ok = lad_dev_info_parse(arena, json_array_get(devices, i), &a->info[i]);
+        hollow = hollow || (ok && is_hollow(&a->info[i]));
+    }
+    if (hollow && !fail)
+        fail = lad_printf(arena, "lists %zu device%s, but one without a name or without any limit: garbage", a->n,
+                          a->n == 1 ? "" : "s");
+    if (hollow)
+        a->n = 0;
     if (!ok) {
         a->n = 0;
         icd->refused = "something wrote garbage where the list of its devices was expected";
@@ -218,6 +232,12 @@ static void make_slug(char *slug, size_t room, const char *prefix, const char *m
     slug[n] = 0;
 }
 
+static bool is_same_device(const struct lad_dev_info *a, const struct lad_dev_info *b)
+{
+    return !strcmp(a->name, b->name) && !strcmp(a->driver, b->driver) && !strcmp(a->api, b->api) &&
+           !strcmp(a->uuid, b->uuid) && !strcmp(a->bus, b->bus);
+}
+
 static bool comes_before(const struct lad_device *a, const struct lad_device *b)
 {
     int order = strcmp(a->info.bus, b->info.bus);
@@ -246,12 +266,31 @@ static void number_equal_slugs(struct lad_inventory *inv)
     free(slug);
 }
 
+/* The same library can be listed twice, by different names: what it offers then is offered already. */
+static const struct lad_icd *find_twin(const struct lad_inventory *inv, const struct asked *asked, size_t i)
+{
+    for (size_t o = 0; o < i; o++) {
+        size_t k = 0;
+        while (k < asked[i].n && asked[o].n == asked[i].n && !strcmp(inv->icd[o].api, inv->icd[i].api) &&
+               is_same_device(&asked[o].info[k], &asked[i].info[k]))
+            k++;
+        if (k && k == asked[i].n)
+            return &inv->icd[o];
+    }
+    return NULL;
+}
+
 /* Numbers count within an API, over its drivers in the loader's order; OpenCL's count platforms that have a device. */
 static void add_devices(struct lad_arena *arena, struct lad_inventory *inv, const struct asked *asked)
 {
     for (size_t i = 0; i < inv->n_icds; i++) {
         const char *prefix = asked[i].prefix;
         size_t first = inv->n_devices, n_before = 0, platform = 0;
+        const struct lad_icd *twin = find_twin(inv, asked, i);
+        if (twin) {
+            inv->icd[i].refused = lad_printf(arena, "offers the same devices as %s", twin->file);
+            continue;
+        }
         for (size_t d = 0; d < first && prefix; d++) {
             size_t p = 0;
             if (!names_api(inv->device[d].spec, prefix))

@@ -341,38 +341,21 @@ size_t lad_discover(struct lad_arena *arena, struct lad_icd **icds)
     return f.n;
 }
 
-/* The Khronos loader takes only folders: one with nothing but this driver in it, kept in the cache. */
-static const char *make_vendor_folder(struct lad_arena *arena, const char *file)
+/* Khronos' loader takes no single file where ocl-icd does, but a list of libraries beside its folder of files: an empty
+ * folder and a list of one leave it no choice either. Each loader ignores what is meant for the other. */
+const char *const *lad_icd_narrow(struct lad_arena *arena, const struct lad_icd *icd)
 {
-    const char *cache = home_folder(arena, "XDG_CACHE_HOME", ".cache");
-    char *real = realpath(file, NULL);
-    const char *target = lad_strdup(arena, real ? real : file);
-    free(real);
-    const char *folder = lad_printf(arena, "%s/gpuladder/icd/%016llx", *cache ? cache : "/tmp",
-                                    (unsigned long long)lad_hash(target, strlen(target), 0));
-    const char *link = lad_printf(arena, "%s/only.icd", folder);
-    if (!lad_make_dir(folder))
-        return NULL;
-    if (ends_with(target, ".icd"))
-        return symlink(target, link) && errno != EEXIST ? NULL : folder;
-    FILE *out = fopen(link, "we");
-    bool ok = out && fprintf(out, "%s\n", target) > 0;
-    return out && !fclose(out) && ok ? folder : NULL;
-}
-
-const char *lad_icd_narrow(struct lad_arena *arena, const struct lad_icd *icd)
-{
+    const char **set = lad_alloc(arena, 3 * sizeof *set);
     if (!*icd->file)
-        return NULL;
-    if (!strcmp(icd->api, "vk")) /* VK_ICD_FILENAMES is known to every loader, but the other wins where it is set */
-        return lad_printf(arena, "%s=%s", secure_getenv("VK_DRIVER_FILES") ? "VK_DRIVER_FILES" : "VK_ICD_FILENAMES",
-                          icd->file);
-    if (strcmp(icd->api, "cl"))
-        return NULL;
-    if (!lad_is_khronos_loader(arena))
-        return lad_printf(arena, "OCL_ICD_VENDORS=%s", icd->file);
-    const char *folder = make_vendor_folder(arena, icd->file);
-    return folder ? lad_printf(arena, "OCL_ICD_VENDORS=%s", folder) : NULL;
+        return set;
+    if (!strcmp(icd->api, "vk")) { /* VK_ICD_FILENAMES is known to every loader, but the other wins where it is set */
+        set[0] = lad_printf(arena, "%s=%s", secure_getenv("VK_DRIVER_FILES") ? "VK_DRIVER_FILES" : "VK_ICD_FILENAMES",
+                            icd->file);
+    } else if (!strcmp(icd->api, "cl")) {
+        set[0] = lad_printf(arena, "OCL_ICD_VENDORS=%s", icd->file);
+        set[1] = lad_printf(arena, "OCL_ICD_FILENAMES=%s", icd->library);
+    }
+    return set;
 }
 
 const char **lad_environment(struct lad_arena *arena)

@@ -201,8 +201,8 @@ struct lad_icd {
 size_t lad_discover(struct lad_arena *, struct lad_icd **);
 bool lad_is_khronos_loader(struct lad_arena *); /* libOpenCL.so.1: the Khronos loader, or ocl-icd? */
 void lad_discover_plugin(const char *file); /* from now on lad_discover lists it, too; options.c calls it for --plugin */
-/* The environment that narrows a worker to one driver file: "NAME=value", or NULL when nothing need be set. */
-const char *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
+/* The environment that narrows a worker to one driver file: "NAME=value" ..., NULL at the end. */
+const char *const *lad_icd_narrow(struct lad_arena *, const struct lad_icd *);
 /* Folders in which, under vulkan/icd.d, the Vulkan loader looks for manifests, parted by ':'. */
 const char *lad_manifest_folders(struct lad_arena *);
 /* Variables of the environment that can change results: "NAME=value" ..., NULL at the end. */
@@ -418,7 +418,7 @@ struct lad_child_end {
     bool overflowed;       /* it wrote a line without end into its record pipe */
 };
 /* Runs this executable again as `gpuladder args...`; `env` is "NAME=value" or NULL. NULL after lad_error. */
-struct lad_child *lad_child_start(const char *const *args, const char *env);
+struct lad_child *lad_child_start(const char *const *args, const char *const *env);
 void lad_child_destroy(struct lad_child **); /* kills it where it still runs; takes NULL */
 bool lad_child_send(struct lad_child *, json_t *line); /* takes the reference; false: it does not listen any more */
 void lad_child_hang_up(struct lad_child *);  /* closes its stdin: it ends by itself */
