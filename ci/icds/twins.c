@@ -16,6 +16,7 @@ static bool enumerate(struct lad_dev_info *info, size_t room, size_t *n, struct 
         memset(&info[i], 0, sizeof info[i]);
         snprintf(info[i].name, sizeof info[i].name, "Twin GPU (revision %zu)", i);
         snprintf(info[i].model, sizeof info[i].model, "Twin GPU");
+        info[i].cap[LAD_CAP_BUFFER_BYTES] = 1 << 20;
         snprintf(info[i].bus, sizeof info[i].bus, "0000:0%d:00.0", i ? 1 : 2);
     }
     return true;
