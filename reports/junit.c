@@ -288,7 +288,7 @@ static void put_properties(struct writer *w, const struct lad_tally *t, size_t n
 static void make_nothing(struct writer *w, struct lad_record *r)
 {
     bool error = !w->run->complete || (w->options && w->options->require && w->options->require[0]);
-    const char *why = w->run->cut ? w->run->cut : w->run->n_devices ? "no case was selected" : "no device was found";
+    const char *why = w->run->cut ? w->run->cut : w->run->n_devices ? "no case was selected" : "no device to test";
     *r = (struct lad_record){.id = "nothing-ran",
                              .group = "environment",
                              .device = "none",

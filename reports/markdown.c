@@ -165,7 +165,7 @@ static void put_head(FILE *f, struct lad_arena *arena, const struct lad_run *run
     if (!run->complete)
         fprintf(f, "**The run was cut short:** %s\n\n", show(arena, run->cut ? run->cut : "no reason given"));
     if (!n)
-        fputs("**No device was found, nothing was tested.** Next: `gpuladder doctor`\n", f);
+        fputs("**No device to test, nothing was tested.** Next: `gpuladder doctor`\n", f);
     else
         fputs("| device | verdict | counts |\n| --- | --- | --- |\n", f);
     for (size_t i = 0; i < n; i++) {

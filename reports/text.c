@@ -313,7 +313,7 @@ void lad_text_summary(FILE *f, const struct lad_run *run, bool colour)
                 count_words(arena, &tally[i]));
     }
     if (!n)
-        fprintf(f, "SUMMARY: no device was found, nothing was tested\n");
+        fprintf(f, "SUMMARY: no device to test, nothing was tested\n");
     if (!run->complete)
         lad_put_wrapped(f, "SUMMARY: ",
                         lad_printf(arena, "the run was cut short: %s",
