@@ -284,6 +284,25 @@ static const char *name_outcome(struct lad_arena *arena, const struct lad_tally 
     return t->n[LAD_STATUS_PASS] ? "top of ladder" : "nothing was tested";
 }
 
+/* Driver files by the reason for which they are of no use. */
+static void put_refused(FILE *f, struct lad_arena *arena, const struct lad_run *run)
+{
+    for (size_t i = 0; i < run->n_icds; i++) {
+        const char *why = run->icd[i].refused, *list = "";
+        bool first = true;
+        for (size_t k = 0; why && k < run->n_icds; k++) {
+            if (!run->icd[k].refused || strcmp(run->icd[k].refused, why))
+                continue;
+            first = first && k >= i;
+            list = join(
+                arena, list, ", ",
+                lad_show_line(arena, run->icd[k].file && *run->icd[k].file ? run->icd[k].file : run->icd[k].api, 200));
+        }
+        if (why && first)
+            lad_put_wrapped(f, "refused: ", lad_printf(arena, "%s: %s", lad_show_line(arena, why, 300), list));
+    }
+}
+
 void lad_text_summary(FILE *f, const struct lad_run *run, bool colour)
 {
     struct lad_arena *arena = lad_arena_create();
@@ -296,12 +315,7 @@ void lad_text_summary(FILE *f, const struct lad_run *run, bool colour)
         first = first ? first : tally[i].first_bad;
     }
     fputc('\n', f);
-    for (size_t i = 0; i < run->n_icds; i++)
-        if (run->icd[i].refused)
-            lad_put_wrapped(f, "refused: ",
-                            lad_printf(arena, "%s %s: %s", lad_show_line(arena, run->icd[i].api, 10),
-                                       lad_show_line(arena, run->icd[i].file, 200),
-                                       lad_show_line(arena, run->icd[i].refused, 300)));
+    put_refused(f, arena, run);
     for (size_t i = 0; i < n; i++) {
         bool good;
         const char *outcome = name_outcome(arena, &tally[i], &good);
