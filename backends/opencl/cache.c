@@ -28,8 +28,8 @@ void lad_cl_cache_begin(void)
 {
     static const char *const prefixes[] = {"POCL_",   "RUSTICL_",  "GALLIVM_", "LP_",        "NIR_", "MESA_",
                                            "OPENCL_", "OCLGRIND_", "CUDA_",    "LD_PRELOAD", "CL_"};
-    static const char *const harmless[] = {"POCL_CACHE_DIR=", "POCL_DEBUG=", "MESA_SHADER_CACHE", "CUDA_CACHE",
-                                           "CUDA_VISIBLE"};
+    static const char *const harmless[] = {"POCL_CACHE_DIR=", "POCL_DEBUG=",   "MESA_SHADER_CACHE", "CUDA_CACHE",
+                                           "CUDA_VISIBLE",    "POCL_DEVICES=", "RUSTICL_ENABLE="};
     uint64_t sum = 0;
     for (char **e = environ; *e; e++) {
         bool counts = false;

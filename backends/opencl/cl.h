@@ -116,6 +116,7 @@ cl_mem lad_cl_range(struct lad_dev *, struct lad_buf *, uint64_t offset, uint64_
 
 struct lad_cl_arg { /* what an argument was last set to; serial 0: not set */
     uint64_t serial, offset, bytes;
+    uint64_t pointer; /* set as a pointer to shared virtual memory */
 };
 struct lad_kernel {
     struct lad_kernel *next;

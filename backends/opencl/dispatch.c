@@ -117,7 +117,7 @@ static bool end_command(struct lad_dev *dev, struct command *c, const char *call
 static int set_buffer(struct lad_dev *dev, struct lad_kernel *k, uint32_t slot, cl_uint index,
                       const struct lad_bind *bind, struct lad_fail *fail)
 {
-    struct lad_cl_arg *arg = &k->arg[slot], want = {bind->buf->serial, bind->offset, bind->bytes};
+    struct lad_cl_arg *arg = &k->arg[slot], want = {bind->buf->serial, bind->offset, bind->bytes, bind->buf->svm != NULL};
     if (!memcmp(arg, &want, sizeof want))
         return 0;
     arg->serial = 0;
@@ -172,8 +172,18 @@ static bool set_witness(struct lad_dev *dev, struct lad_kernel *k, struct lad_bu
     if (!dev->nowhere)
         return lad_cl_fail(fail, "clCreateBuffer", rc, "in place of the witness");
     rc = lad_cl.SetKernelArg(k->kernel, index, sizeof dev->nowhere, &dev->nowhere);
-    k->arg[s->n_bufs] = (struct lad_cl_arg){rc == CL_SUCCESS ? UINT64_MAX : 0, 0, 0};
+    k->arg[s->n_bufs] = (struct lad_cl_arg){rc == CL_SUCCESS ? UINT64_MAX : 0, 0, 0, 0};
     return rc == CL_SUCCESS || lad_cl_fail(fail, "clSetKernelArg", rc, "argument %u, the witness", index);
+}
+
+/* NVIDIA's driver (580) refuses a launch with CL_INVALID_KERNEL_ARGS when an argument that was once a pointer to shared
+ * virtual memory is a memory object now: such a dispatch gets a new kernel object. */
+static bool forget_pointers(struct lad_kernel *k, const struct lad_dispatch *d, struct lad_fail *fail)
+{
+    for (uint32_t i = 0; i < k->source->n_bufs; i++)
+        if (k->arg[i].pointer && !d->binds[i].buf->svm)
+            return lad_cl_kernel_renew(k, fail);
+    return true;
 }
 
 /* A kernel object cannot be told to forget pointers: a dispatch that announces none gets a new object, so that leaving
@@ -203,7 +213,7 @@ static bool record_dispatch(struct lad_dev *dev, const struct lad_dispatch *d, s
     bool based = false, empty = false;
     if (d->indirect)
         return lad_cl_refuse(fail, "clEnqueueNDRangeKernel", dev->device->info.why[LAD_CAP_INDIRECT]);
-    if (!announce(k, d, fail))
+    if (!forget_pointers(k, d, fail) || !announce(k, d, fail))
         return false;
     for (uint32_t i = 0; i < k->source->n_bufs; i++)
         if (set_buffer(dev, k, i, i, &d->binds[i], fail) < 0)

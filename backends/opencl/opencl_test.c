@@ -254,7 +254,8 @@ static void test_scalars(void)
     cl->buf_destroy(dev, buf);
 }
 
-/* thread-id in queue 0, then a sum of it in queue 1: right only if the barrier holds between queues. */
+/* A slow kernel and thread-id in queue 0, then a sum of the latter in queue 1: right only if the barrier holds between
+ * queues. The slow one keeps a single workgroup busy, so that queue 1 finds room to run ahead. */
 static void test_queues(void)
 {
     enum { N = 1 << 16, L = 64, ROUNDS = 5 };
@@ -263,13 +264,19 @@ static void test_queues(void)
     struct thread_scalars s = {N, 1, 1, 0, 1};
     uint32_t r[3] = {N, 0, 2}, data[N / L];
     struct lad_bind binds[] = {{mid}, {out}};
+    struct lad_kernel *slow = make_own(&spin);
+    struct lad_buf *side = make_buffer(256, LAD_MEM_DEVICE);
+    uint32_t rounds[3] = {infos[current].type == LAD_DEV_SIMULATOR ? 10 : 60000};
+    struct lad_dispatch before = {slow, {1, 1, 1}, .binds = &(struct lad_bind){side}, .scalars = rounds};
     struct lad_dispatch first = {fill, {N / L, 1, 1}, .binds = binds, .scalars = &s};
     struct lad_dispatch second = {sum, {N / L, 1, 1}, .binds = binds, .witness = witness, .scalars = r, .queue = 1};
-    MUST(fill && sum && mid && out);
+    MUST(fill && sum && mid && out && slow && side);
     for (int round = 0; round < ROUNDS; round++) {
         bool complete = false;
         memset(seen, 0, sizeof seen);
         MUST(plant(mid, N) && plant(out, N / L) && cl->buf_write(dev, witness, 0, seen, sizeof seen, &fail));
+        for (int i = 0; i < 20; i++)
+            MUST(cl->dispatch(dev, &before, &fail));
         MUST(cl->dispatch(dev, &first, &fail) && cl->barrier(dev, &fail) && cl->dispatch(dev, &second, &fail));
         MUST(cl->submit(dev, &fail));
         for (uint64_t end = lad_now_ns() + deadline_ns; !complete && lad_now_ns() < end;)
@@ -286,6 +293,8 @@ static void test_queues(void)
     CU_ASSERT_FALSE(cl->dispatch(dev, &second, &fail));
     cl->kernel_destroy(dev, fill);
     cl->kernel_destroy(dev, sum);
+    cl->kernel_destroy(dev, slow);
+    cl->buf_destroy(dev, side);
     cl->buf_destroy(dev, mid);
     cl->buf_destroy(dev, out);
 }
@@ -518,7 +527,7 @@ static void test_builds(void)
     cl->buf_destroy(dev, buf);
 }
 
-/* Last of all, for it gives the device up with work in flight: about two seconds of it, found by trying. */
+/* Last of all, for it gives the device up with work in flight: some seconds of it, found by trying. */
 static void test_deadline(void)
 {
     current = current < n_infos ? current : 0;
@@ -541,7 +550,7 @@ static void test_deadline(void)
         cl->close(dev);
         return;
     }
-    d.groups[0] *= 20;
+    d.groups[0] *= 60;
     MUST(cl->dispatch(dev, &d, &fail));
     start = lad_now_ns();
     CU_ASSERT_FALSE(cl->wait(dev, 10000000, &fail));
@@ -550,7 +559,7 @@ static void test_deadline(void)
     cl->buf_destroy(dev, buf);
     cl->close(dev);
     took = lad_now_ns() - start;
-    CU_ASSERT(took > 9000000 && took < 500000000);
+    CU_ASSERT(took > 9000000 && took < 1500000000);
     printf("(%s; %.0f ms) ", fail.text, took / 1e6);
 }
 
