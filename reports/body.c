@@ -196,7 +196,7 @@ void lad_put_messages(FILE *f, struct lad_arena *arena, const struct lad_record 
 /* Takes the places out that tell who ran it, and the characters that become entities. */
 static char *scrub(struct lad_arena *arena, const char *text, size_t most)
 {
-    char *out = lad_alloc(arena, 4 * strlen(text) + 1), *p = out;
+    char *out = lad_alloc(arena, 4 * strlen(text) + 8), *p = out;
     while (*text) {
         bool home = !strncmp(text, "/home/", 6) || !strncmp(text, "/Users/", 7);
         const char *rest = home ? strpbrk(text + 6 + (text[1] == 'U'), "/ \n\"':,") : NULL;
@@ -204,9 +204,9 @@ static char *scrub(struct lad_arena *arena, const char *text, size_t most)
             *p++ = '~';
             text = rest;
         } else if (*text == '<' || *text == '&') {
-            p += sprintf(p, "\\x%02x", *text++);
+            p += snprintf(p, 5, "\\x%02x", *text++);
         } else if (*text == '>' && p - out >= 2 && p[-1] == ']' && p[-2] == ']') {
-            p += sprintf(p, "\\x%02x", *text++);
+            p += snprintf(p, 5, "\\x%02x", *text++);
         } else {
             *p++ = *text++;
         }
@@ -214,7 +214,8 @@ static char *scrub(struct lad_arena *arena, const char *text, size_t most)
     static const char left_out[] = "\n[... the rest is left out]\n";
     if (most && (size_t)(p - out) > most) {
         p = out + most - sizeof left_out + 1;
-        p += sprintf(p, "%s", left_out);
+        memcpy(p, left_out, sizeof left_out);
+        p += sizeof left_out - 1;
     }
     *p = 0;
     return out;

@@ -13,7 +13,7 @@ char *lad_show_line(struct lad_arena *arena, const char *text, size_t most)
     if (!text)
         text = "";
     const char *clean = lad_clean(arena, text, strlen(text), most ? 4 * most + 64 : 0);
-    char *line = lad_alloc(arena, 6 * strlen(clean) + 1), *out = line;
+    char *line = lad_alloc(arena, 6 * strlen(clean) + 12), *out = line;
     for (const unsigned char *p = (const unsigned char *)clean; *p && (!most || (size_t)(out - line) < most);) {
         if (*p == '\n' || *p == '\t') {
             *out++ = ' ';
@@ -25,7 +25,7 @@ char *lad_show_line(struct lad_arena *arena, const char *text, size_t most)
             uint32_t code = *p & (0x7Fu >> n);
             for (size_t i = 1; i < n; i++)
                 code = code << 6 | (p[i] & 0x3F);
-            out += sprintf(out, n == 4 ? "\\U%08x" : "\\u%04x", code);
+            out += snprintf(out, 12, n == 4 ? "\\U%08x" : "\\u%04x", code);
             p += n;
         }
     }
@@ -192,7 +192,10 @@ void lad_put_wrapped(FILE *f, const char *lead, const char *text)
             n--;
         if (!n)
             n = strcspn(text, " "); /* a word wider than the line: whole, so that it can be copied */
-        fprintf(f, "%.*s\n", (int)n, text);
+        size_t end = n;
+        while (end && text[end - 1] == ' ')
+            end--;
+        fprintf(f, "%.*s\n", (int)end, text);
         text += n;
         text += strspn(text, " ");
         if (!*text)
