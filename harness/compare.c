@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CELLS 4096u
-#define ORACLE_BUDGET (1ull << 27) /* operations of an oracle; beyond, elements are checked by sample */
+#define ORACLE_NS 400000000u /* of an oracle for one buffer; where it would take longer, elements are checked by sample */
 
 static bool is_nan(enum lad_type type, uint64_t bits)
 {
@@ -168,6 +168,16 @@ static void keep_diff(struct lad_arena *arena, struct lad_seen *s, uint64_t i, u
     *LAD_PUSH(arena, s->diff, s->n_diffs) = (struct lad_diff){i, expected, actual, ulps};
 }
 
+/* How far apart elements can be checked within the time, by timing a few; odd, so that it walks through every lane. */
+static uint64_t choose_stride(const struct lad_oracle *oracle, const struct lad_oracle_in *in, const struct lad_data *out)
+{
+    uint64_t start = lad_now_ns(), tried = 64;
+    for (uint64_t k = 0; k < tried; k++)
+        oracle->at(in, out, out->n / tried * k);
+    uint64_t stride = (lad_now_ns() - start) / tried * out->n / ORACLE_NS;
+    return stride < 1 ? 1 : stride | 1;
+}
+
 uint64_t lad_compare(struct lad_arena *arena, const struct lad_oracle *oracle, const struct lad_oracle_in *in,
                      const struct lad_data *out, double ulp, struct lad_seen *s)
 {
@@ -182,8 +192,8 @@ uint64_t lad_compare(struct lad_arena *arena, const struct lad_oracle *oracle, c
     if (!s->bin)
         s->bin = 1;
     memset(cell, '.', CELLS);
-    if (oracle->cost && oracle->cost * out->n > ORACLE_BUDGET)
-        stride = (oracle->cost * out->n / ORACLE_BUDGET + 1) | 1; /* odd: walks through every lane */
+    if (out->n > CELLS)
+        stride = choose_stride(oracle, in, out);
     for (uint64_t i = 0; i < out->n; i++) {
         uint64_t actual = lad_bits(out->after, type, i), expected;
         bool sampled = i % stride == 0 || i + 1 == out->n;

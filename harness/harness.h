@@ -227,6 +227,9 @@ struct lad_inventory {
  * that crash, hang, fail or have no device. `want`: specs, slugs or name parts, NULL-terminated, to start only what is
  * needed; NULL asks all. Workers stay alive for run.c. */
 bool lad_inventory_take(struct lad_arena *, const char *const *want, uint32_t timeout_ms, struct lad_inventory *);
+/* The first half of that, for who has something else to do while drivers start; the second half is then called with the
+ * same arguments. */
+bool lad_inventory_start(struct lad_arena *, const char *const *want, uint32_t timeout_ms);
 /* A worker that serves the devices of an ICD: the one that listed them where it is still free, else a new one, which first
  * sends a {"devices": ...} line of its own (*fresh). The caller destroys it or gives it back. NULL after lad_error. */
 struct lad_child *lad_worker_take(struct lad_arena *, const struct lad_icd *, bool *fresh);
@@ -538,7 +541,6 @@ struct lad_oracle {
     const char *name, *summary;
     /* Raw bits of element i of buffer `out`. May be called for any subset of i in ascending order. */
     uint64_t (*at)(const struct lad_oracle_in *, const struct lad_data *out, uint64_t i);
-    uint64_t cost;        /* rough operations an element, 0: constant; large buffers are then checked by sample */
 };
 const struct lad_oracle *lad_oracle_find(const char *name);
 uint64_t lad_keep(const struct lad_data *, uint64_t i); /* element i as it was before the run: what is not to be written */

@@ -184,13 +184,13 @@ static uint64_t weighted_at(const struct lad_oracle_in *in, const struct lad_dat
 
 extern const struct lad_oracle lad_oracle_expr;
 static const struct lad_oracle others[] = {
-    {"matmul", "row-major product of a (m x k) and b (k x n); m and k default to n", matmul_at, 256},
-    {"block-sum", "sum of each block of `block` elements of src", block_sum_at, 16384},
-    {"scan", "running sum of src within each block of `block` elements", scan_at, 128},
-    {"fold", "src combined by with= (add sub min max and or xor) into `cells` cells", fold_at, 1024},
-    {"weighted", "sum of the buffers whose names begin with with=, each times its number from 1", weighted_at, 32},
-    {"special", "sum, difference, product and comparisons of special fp32 values", special_at, 4},
-    {"rounds", "src after `rounds` steps of x*1664525 + 1013904223", rounds_at, 64},
+    {"matmul", "row-major product of a (m x k) and b (k x n); m and k default to n", matmul_at},
+    {"block-sum", "sum of each block of `block` elements of src", block_sum_at},
+    {"scan", "running sum of src within each block of `block` elements", scan_at},
+    {"fold", "src combined by with= (add sub min max and or xor) into `cells` cells", fold_at},
+    {"weighted", "sum of the buffers whose names begin with with=, each times its number from 1", weighted_at},
+    {"special", "sum, difference, product and comparisons of special fp32 values", special_at},
+    {"rounds", "src after `rounds` steps of x*1664525 + 1013904223", rounds_at},
 };
 
 const struct lad_oracle *lad_oracle_find(const char *name)

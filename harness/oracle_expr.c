@@ -518,4 +518,4 @@ static uint64_t at(const struct lad_oracle_in *in, const struct lad_data *out, u
     return raw_bits(evaluate(&s, made.root), out->buf->type);
 }
 
-const struct lad_oracle lad_oracle_expr = {"expr", "the expression given as with=", at, 64};
+const struct lad_oracle lad_oracle_expr = {"expr", "the expression given as with=", at};

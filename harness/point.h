@@ -30,6 +30,7 @@ struct lad_point {
     size_t n_ran, n_dispatches;
     bool timed;        /* witness off, nothing checked */
     double longest_ns; /* of the measured dispatches */
+    uint64_t measure_ns; /* spent on figures */
 };
 
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. */
 #define SCALARS(S) S(uint, n)
+#ifdef LAD_GLSL /* its % leaves negative operands undefined */
+#define REST(x, y) ((x) - (x) / (y) * (y))
+#else
+#define REST(x, y) ((x) % (y))
+#endif
 KERNEL
 {
     uint i = GID(0), bits = LAD_BITS;
@@ -11,7 +16,7 @@ KERNEL
         dst[n + i] = TO(x - y);
         dst[2u * n + i] = TO(x * y);
         dst[3u * n + i] = TO(x / y);
-        dst[4u * n + i] = TO(x % y);
+        dst[4u * n + i] = TO(REST(x, y));
         dst[5u * n + i] = TO(x & y);
         dst[6u * n + i] = TO(x | y);
         dst[7u * n + i] = TO(x ^ y);

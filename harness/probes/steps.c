@@ -10,6 +10,7 @@
 
 static bool take_measures(struct lad_point *p, int64_t sweep)
 {
+    uint64_t start = lad_now_ns();
     p->timed = true;
     p->r->n_measures = 0;
     for (size_t i = 0; i < p->c->n_measures; i++) {
@@ -26,6 +27,7 @@ static bool take_measures(struct lad_point *p, int64_t sweep)
         p->longest_ns = strcmp(want->unit, "us") ? (double)work / m->value : m->value * 1000;
     }
     p->timed = false;
+    p->measure_ns = lad_now_ns() - start;
     return true;
 }
 
@@ -107,10 +109,12 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
             break;
         }
         uint64_t start = lad_now_ns();
+        p->measure_ns = 0;
         p->r = &r;
         bool alive = run_point(p, value);
-        last_ns = lad_now_ns() - start;
-        last_ns -= r.build_ns + r.first_ns < last_ns ? r.build_ns + r.first_ns / 2 : 0;
+        last_ns = lad_now_ns() - start - p->measure_ns;
+        uint64_t once = r.build_ns + (i ? 0 : r.first_ns); /* the first wait of all compiles */
+        last_ns -= once < last_ns ? once : last_ns;
         build_ns += r.build_ns;
         first_ns = first_ns ? first_ns : r.first_ns;
         if (r.status == LAD_STATUS_SKIP && i) {
