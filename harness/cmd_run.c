@@ -186,9 +186,11 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
     struct lad_inventory inv;
     struct lad_run run = {0};
     int status = LAD_EXIT_USAGE;
-    if (!lad_cases_load(arena, o, &cases))
-        return LAD_EXIT_USAGE;
-    if (!lad_inventory_take(arena, *o->device ? o->device : NULL, lad_start_ms(o), &inv))
+    const char *const *want = *o->device ? o->device : NULL;
+    bool started = lad_inventory_start(arena, want, lad_start_ms(o)), loaded = lad_cases_load(arena, o, &cases);
+    if (!started || !loaded)
+        return started ? LAD_EXIT_USAGE : LAD_EXIT_HARNESS; /* the drivers that start die with us */
+    if (!lad_inventory_take(arena, want, lad_start_ms(o), &inv))
         return LAD_EXIT_HARNESS;
     choose_devices(arena, o, &inv, &run);
     fill_header(arena, o, &inv, &run);

@@ -190,13 +190,13 @@ static const char *explain_end(struct lad_arena *arena, struct lad_child *child,
                       printed);
 }
 
-/* True when the ICD is done with, for good or ill. */
-static bool attend(struct lad_arena *arena, struct lad_icd *icd, struct asked *a, uint32_t timeout_ms)
+/* Takes note of what the ICD's worker said or came to. */
+static void attend(struct lad_arena *arena, struct lad_icd *icd, struct asked *a, uint32_t timeout_ms)
 {
     const char *line;
     switch (lad_child_next(a->child, &line)) {
     case LAD_CHILD_QUIET:
-        return false;
+        return;
     case LAD_CHILD_LINE:
         read_answer(arena, line, icd, a);
         lad_child_deadline(a->child, 0);
@@ -211,7 +211,6 @@ static bool attend(struct lad_arena *arena, struct lad_icd *icd, struct asked *a
         break;
     }
     a->child = NULL;
-    return true;
 }
 
 /* "llvmpipe (LLVM 15)" -> "llvmpipe-llvm-15" */
@@ -244,26 +243,30 @@ static bool comes_before(const struct lad_device *a, const struct lad_device *b)
     return order ? order < 0 : a < b;
 }
 
+/* Equal slugs of one driver get numbers by bus. Where a driver has the slugs of one before it the numbers go on, so that a
+ * slug does not depend on what later drivers offer, which are not always asked. */
 static void number_equal_slugs(struct lad_inventory *inv)
 {
-    char (*slug)[sizeof inv->device->slug] = calloc(inv->n_devices + 1, sizeof *slug);
-    if (!slug)
+    size_t *number = calloc(inv->n_devices + 1, sizeof *number);
+    if (!number)
         abort();
     for (size_t i = 0; i < inv->n_devices; i++) {
         const struct lad_device *d = &inv->device[i];
-        size_t n = 0, before = 0;
+        size_t n_same = 0, n_earlier = 0, n_before = 0;
         for (const struct lad_device *o = inv->device; o < inv->device + inv->n_devices; o++) {
-            bool same = !strcmp(o->slug, d->slug);
-            n += same;
-            before += same && comes_before(o, d);
+            bool equal = !strcmp(o->slug, d->slug), same = equal && o->icd == d->icd;
+            n_same += same;
+            n_before += same && comes_before(o, d);
+            n_earlier += equal && o->icd < d->icd;
         }
-        snprintf(slug[i], sizeof *slug, "%s", d->slug);
-        if (n > 1)
-            snprintf(slug[i] + strlen(slug[i]), sizeof *slug - strlen(slug[i]), "-%zu", before + 1);
+        number[i] = n_same > 1 || n_earlier ? n_earlier + n_before + 1 : 0;
     }
-    for (size_t i = 0; i < inv->n_devices; i++)
-        memcpy(inv->device[i].slug, slug[i], sizeof *slug);
-    free(slug);
+    for (size_t i = 0; i < inv->n_devices; i++) {
+        char *slug = inv->device[i].slug;
+        if (number[i])
+            snprintf(slug + strlen(slug), sizeof inv->device->slug - strlen(slug), "-%zu", number[i]);
+    }
+    free(number);
 }
 
 /* The same library can be listed twice, by different names: what it offers then is offered already. */
@@ -323,31 +326,70 @@ static void add_devices(struct lad_arena *arena, struct lad_inventory *inv, cons
     number_equal_slugs(inv);
 }
 
-bool lad_inventory_take(struct lad_arena *arena, const char *const *want, uint32_t timeout_ms, struct lad_inventory *inv)
+/* The inventory that is being taken. */
+static struct {
+    struct lad_inventory inv;
+    struct asked *asked; /* by ICD; NULL: none is being taken */
+    uint32_t timeout_ms;
+} taking;
+
+bool lad_inventory_start(struct lad_arena *arena, const char *const *want, uint32_t timeout_ms)
 {
     struct lad_icd *all;
-    size_t n_all = lad_discover(arena, &all), n_left = 0;
+    size_t n_all = lad_discover(arena, &all);
+    struct lad_inventory *inv = &taking.inv;
     *inv = (struct lad_inventory){.icd = lad_alloc(arena, (n_all + 1) * sizeof *inv->icd)};
     for (size_t i = 0; i < n_all; i++)
         if (is_wanted(want, all[i].api))
             inv->icd[inv->n_icds++] = all[i];
 
-    struct asked *asked = lad_alloc(arena, (inv->n_icds + 1) * sizeof *asked);
+    taking.timeout_ms = timeout_ms;
+    taking.asked = lad_alloc(arena, (inv->n_icds + 1) * sizeof *taking.asked);
     for (size_t i = 0; i < inv->n_icds; i++) {
+        struct asked *a = &taking.asked[i];
         if (inv->icd[i].refused)
             continue;
-        asked[i].child = start_worker(arena, &inv->icd[i]);
-        if (!asked[i].child)
+        a->child = start_worker(arena, &inv->icd[i]);
+        if (!a->child)
             return false;
-        lad_child_deadline(asked[i].child, lad_now_ns() + timeout_ms * UINT64_C(1000000));
-        n_left++;
+        lad_child_deadline(a->child, lad_now_ns() + timeout_ms * UINT64_C(1000000));
     }
-    while (n_left) {
-        lad_child_wait(0);
-        for (size_t i = 0; i < inv->n_icds; i++)
-            if (asked[i].child && attend(arena, &inv->icd[i], &asked[i], timeout_ms))
-                n_left--;
-    }
-    add_devices(arena, inv, asked);
     return true;
+}
+
+/* Are all that is wanted specs of devices whose numbers are certain, because all drivers before theirs have answered? */
+static bool is_settled(struct lad_arena *arena, const char *const *want)
+{
+    struct lad_inventory sure = taking.inv;
+    sure.n_icds = 0;
+    while (sure.n_icds < taking.inv.n_icds && !taking.asked[sure.n_icds].child)
+        sure.n_icds++;
+    if (!want || !*want || sure.n_icds == taking.inv.n_icds)
+        return sure.n_icds == taking.inv.n_icds;
+    add_devices(arena, &sure, taking.asked);
+    for (; *want; want++) {
+        size_t i = 0;
+        while (i < sure.n_devices && strcmp(sure.device[i].spec, *want))
+            i++;
+        if (i == sure.n_devices)
+            return false;
+    }
+    return true;
+}
+
+bool lad_inventory_take(struct lad_arena *arena, const char *const *want, uint32_t timeout_ms, struct lad_inventory *inv)
+{
+    bool ok = taking.asked || lad_inventory_start(arena, want, timeout_ms);
+    while (ok && !is_settled(arena, want)) {
+        lad_child_wait(0);
+        for (size_t i = 0; i < taking.inv.n_icds; i++)
+            if (taking.asked[i].child)
+                attend(arena, &taking.inv.icd[i], &taking.asked[i], taking.timeout_ms);
+    }
+    for (size_t i = 0; i < taking.inv.n_icds; i++) /* what nobody waits for any more */
+        lad_child_destroy(&taking.asked[i].child);
+    *inv = taking.inv;
+    add_devices(arena, inv, taking.asked);
+    taking.asked = NULL;
+    return ok;
 }
