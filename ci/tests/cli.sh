@@ -168,6 +168,11 @@ check "devices --device host" got 0 devices --device host
 check "devices --device of none" got 77 devices --device no-such-device
 echo '{"ICD": {' >broken.json
 check "a broken manifest is named" eval 'VK_DRIVER_FILES=$tmp/broken.json got 77 devices && says "$tmp/broken.json" && says "is no JSON"'
+# a driver whose library lacks another: this program under another name, with the name of a library in it changed
+sed 's/libjansson\.so\.4/libmissing.so.4/' "$tool" >driver.so
+echo "{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"$tmp/driver.so\", \"api_version\": \"1.3.0\"}}" >needs.json
+check "doctor names a library that a driver lacks" eval \
+    'VK_DRIVER_FILES=$tmp/needs.json got 77 doctor && says "it needs libmissing.so.4" && says "install the package that holds"'
 # ---- a standard output that cannot be written
 check "full disk behind standard output: said, 99" eval '
     status=0; "$tool" list >/dev/full 2>err || status=$?; [ $status = 99 ] && says "No space left" err'
