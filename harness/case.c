@@ -460,6 +460,16 @@ static void read_child(struct reader *r, xmlNode *node, struct lad_case *c)
     }
 }
 
+/* Last, as an oracle may name any buffer and variable of the case. */
+static void check_oracle(struct reader *r, const struct lad_case *c, const struct lad_expect *e)
+{
+    char why[300];
+    if (!e->with && (!strcmp(e->oracle, "expr") || !strcmp(e->oracle, "fold")))
+        complain(r, e->line, "oracle \"%s\" lacks with=", e->oracle);
+    else if (!strcmp(e->oracle, "expr") && !lad_oracle_expr_check(e->with, c, why, sizeof why))
+        complain(r, e->line, "with=%s", why);
+}
+
 static void check_id(struct reader *r, const struct lad_case *c, const struct lad_cases *all)
 {
     for (const struct lad_case *o = all->item; o < all->item + all->n - 1; o++)
@@ -487,6 +497,8 @@ static void read_case(struct reader *r, xmlNode *node, int rung, struct lad_case
     for (xmlNode *child = node->children; child && !r->bad; child = child->next)
         if (child->type == XML_ELEMENT_NODE)
             read_child(r, child, c);
+    for (const struct lad_expect *e = c->expects; !r->bad && e < c->expects + c->n_expects; e++)
+        check_oracle(r, c, e);
     if (!r->bad && !strcmp(c->probe, "steps") && !c->n_expects)
         complain(r, c->line, "case \"%s\" lacks <expect>: it could not fail", c->id);
 }
