@@ -270,7 +270,12 @@ bool lad_cl_describe(struct lad_cl_device *d, uint32_t platform_index, struct la
     } else {
         snprintf(info->name, sizeof info->name, "%s", name);
         snprintf(info->vendor, sizeof info->vendor, "%s", vendor);
-        snprintf(info->driver, sizeof info->driver, "%.150s, driver %.80s", platform_version, driver);
+        const char *more = platform_version; /* "OpenCL 3.0 PoCL 3.1 ...": the maker's part, where there is one */
+        for (int i = 0; i < 2; i++) {
+            more += strcspn(more, " ");
+            more += strspn(more, " ");
+        }
+        snprintf(info->driver, sizeof info->driver, "%.150s, driver %.80s", *more ? more : platform, driver);
         snprintf(info->api, sizeof info->api, "OpenCL %u.%u", d->version / 10, d->version % 10);
         info->type = find_type(d->id, name, platform);
         info->platform = platform_index;

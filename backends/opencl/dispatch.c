@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SPIN_NS = 50000, MOST_SLEEP_NS = 1000000, ALIVE_NS = 500000000 };
+enum { SPIN_NS = 200000, MOST_SLEEP_NS = 1000000, ALIVE_NS = 500000000 };
 
 /* ---- events of a queue --------------------------------------------------------------------------------------- */
 
