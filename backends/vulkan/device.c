@@ -44,9 +44,14 @@ static bool create_device(struct lad_dev *dev, struct lad_fail *fail)
         if (p->ext[e] && (!lad_vk_extension_core[e] || p->version < lad_vk_extension_core[e]))
             names[info.enabledExtensionCount++] = lad_vk_extension_name(e);
     VkResult result = lad_vk.fn.vkCreateDevice(p->handle, &info, NULL, &dev->handle);
-    if (result != VK_SUCCESS)
+    if (result != VK_SUCCESS) {
+        dev->handle = VK_NULL_HANDLE;
         return lad_vk_fail(fail, "vkCreateDevice", result);
-    return lad_vk_device_fns(&dev->fn, dev->handle, fail);
+    }
+    if (lad_vk_device_fns(&dev->fn, dev->handle, fail))
+        return true;
+    dev->fn.vkDestroyDevice = NULL; /* the rest may be missing: close must call nothing */
+    return false;
 }
 
 static bool create_objects(struct lad_dev *dev, struct lad_fail *fail)
@@ -58,9 +63,8 @@ static bool create_objects(struct lad_dev *dev, struct lad_fail *fail)
     VkDescriptorSetLayoutBinding binding = {.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
                                             .descriptorCount = 1,
                                             .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
-    VkDescriptorSetLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-                                              .bindingCount = 1,
-                                              .pBindings = &binding};
+    VkDescriptorSetLayoutCreateInfo layout = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = 1, .pBindings = &binding};
     VkResult result;
     for (uint32_t q = 0; q < LAD_VK_QUEUES; q++)
         dev->fn.vkGetDeviceQueue(dev->handle, dev->phys->family, q < dev->phys->n_queues ? q : 0, &dev->queue[q]);
@@ -81,8 +85,9 @@ struct lad_dev *lad_vk_open(size_t index, struct lad_fail *fail)
     }
     const struct lad_vk_phys *phys = &lad_vk.phys[index];
     if (phys->version < LAD_VK_NEED || !phys->n_queues) {
-        lad_vk_refuse(fail, "vkCreateDevice", "%s", phys->n_queues ? "the device offers Vulkan 1.0, 1.1 is needed"
-                                                                   : "the device has no compute queue");
+        lad_vk_refuse(fail, "vkCreateDevice", "%s",
+                      phys->n_queues ? "the device offers Vulkan 1.0, 1.1 is needed"
+                                     : "the device has no compute queue");
         return NULL;
     }
     struct lad_dev *dev = calloc(1, sizeof *dev);
@@ -103,6 +108,8 @@ void lad_vk_close(struct lad_dev *dev)
     if (!dev || dev->dead) /* destroying would wait for what may never end */
         return;
     if (dev->handle && dev->fn.vkDestroyDevice) {
+        if (!lad_vk_quiet(dev, 2000000000u))
+            return;
         lad_vk_queues_destroy(dev);
         lad_vk_sets_destroy(dev);
         lad_vk_buf_destroy(dev, dev->staging);

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS 128u       /* of a pool: two a dispatch */
+#define SETS 128u /* of a pool: two a dispatch */
 #define BUFFERS 1024u
-#define MAX_BUFFERS 64u
 
 static bool add_pool(struct lad_dev *dev, struct lad_fail *fail)
 {
@@ -17,7 +16,8 @@ static bool add_pool(struct lad_dev *dev, struct lad_fail *fail)
                                        .poolSizeCount = 1,
                                        .pPoolSizes = &size};
     struct lad_vk_sets *sets = calloc(1, sizeof *sets);
-    VkResult result = sets ? dev->fn.vkCreateDescriptorPool(dev->handle, &info, NULL, &sets->pool) : VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkResult result =
+        sets ? dev->fn.vkCreateDescriptorPool(dev->handle, &info, NULL, &sets->pool) : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (result != VK_SUCCESS) {
         free(sets);
         return lad_vk_fail(fail, "vkCreateDescriptorPool", result);
@@ -56,8 +56,8 @@ static bool make_sets(struct lad_dev *dev, const struct lad_dispatch *d, VkDescr
 {
     const struct lad_kernel *k = d->kernel;
     uint32_t n = k->source->n_bufs;
-    VkDescriptorBufferInfo buffers[MAX_BUFFERS + 1];
-    VkWriteDescriptorSet writes[MAX_BUFFERS + 1];
+    VkDescriptorBufferInfo buffers[LAD_VK_BUFFERS + 1];
+    VkWriteDescriptorSet writes[LAD_VK_BUFFERS + 1];
     VkDescriptorSetLayout layouts[] = {k->set_layout, dev->witness_layout};
     struct lad_buf_desc tiny = {.bytes = 16};
     if (!d->witness && !dev->no_witness && !(dev->no_witness = lad_vk_buf_create(dev, &tiny, fail)))
@@ -75,8 +75,9 @@ static bool make_sets(struct lad_dev *dev, const struct lad_dispatch *d, VkDescr
     dev->sets->buffers_left -= n + 1;
     for (uint32_t i = 0; i <= n; i++) {
         const struct lad_buf *witness = d->witness ? d->witness : dev->no_witness;
-        buffers[i] = (VkDescriptorBufferInfo){i < n ? d->binds[i].buf->handle : witness->handle, i < n ? d->binds[i].offset : 0,
-                                              i < n && d->binds[i].bytes ? d->binds[i].bytes : VK_WHOLE_SIZE};
+        buffers[i] =
+            (VkDescriptorBufferInfo){i < n ? d->binds[i].buf->handle : witness->handle, i < n ? d->binds[i].offset : 0,
+                                     i < n && d->binds[i].bytes ? d->binds[i].bytes : VK_WHOLE_SIZE};
         writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                            .dstSet = set[i == n],
                                            .dstBinding = i < n ? i : 0,
@@ -88,18 +89,37 @@ static bool make_sets(struct lad_dev *dev, const struct lad_dispatch *d, VkDescr
     return true;
 }
 
+static bool check_limits(const struct lad_dev *dev, const struct lad_dispatch *d, struct lad_fail *fail)
+{
+    const VkPhysicalDeviceLimits *l = &dev->phys->limits;
+    for (int i = 0; i < 3 && !d->indirect; i++)
+        if ((uint64_t)d->base[i] + d->groups[i] > l->maxComputeWorkGroupCount[i])
+            return lad_vk_refuse(fail, "vkCmdDispatch", "%u workgroups from %u on in dimension %d, the device takes %u",
+                                 d->groups[i], d->base[i], i, l->maxComputeWorkGroupCount[i]);
+    for (uint32_t i = 0; i < d->kernel->source->n_bufs; i++) {
+        const struct lad_bind *b = &d->binds[i];
+        uint64_t bytes = b->bytes ? b->bytes : b->buf->bytes - b->offset;
+        if (bytes > l->maxStorageBufferRange)
+            return lad_vk_refuse(fail, "vkUpdateDescriptorSets",
+                                 "buffer %u is bound with %llu bytes, maxStorageBufferRange is %u", i,
+                                 (unsigned long long)bytes, l->maxStorageBufferRange);
+    }
+    return true;
+}
+
 bool lad_vk_dispatch(struct lad_dev *dev, const struct lad_dispatch *d, struct lad_fail *fail)
 {
     const struct lad_kernel *k = d->kernel;
     VkDescriptorSet set[2];
-    if (lad_vk_gone(dev, fail) || !make_sets(dev, d, set, fail))
+    if (lad_vk_gone(dev, fail) || !check_limits(dev, d, fail) || !make_sets(dev, d, set, fail))
         return false;
     VkCommandBuffer cmd = lad_vk_record(dev, d->queue, fail);
     if (!cmd)
         return false;
     dev->fn.vkCmdBindPipeline(cmd, VK_PIPELINE_BIND_POINT_COMPUTE, k->pipeline);
     dev->fn.vkCmdBindDescriptorSets(cmd, VK_PIPELINE_BIND_POINT_COMPUTE, k->layout, 0, 2, set, 0, NULL);
-    dev->fn.vkCmdPushConstants(cmd, k->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, (k->source->scalar_bytes + 3) & ~3u, d->scalars);
+    dev->fn.vkCmdPushConstants(cmd, k->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, (k->source->scalar_bytes + 3) & ~3u,
+                               d->scalars);
     if (d->indirect)
         dev->fn.vkCmdDispatchIndirect(cmd, d->indirect->handle, d->indirect_offset);
     else if (d->base[0] || d->base[1] || d->base[2])
@@ -109,7 +129,8 @@ bool lad_vk_dispatch(struct lad_dev *dev, const struct lad_dispatch *d, struct l
     return true;
 }
 
-bool lad_vk_fill(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, uint64_t bytes, uint32_t word, struct lad_fail *fail)
+bool lad_vk_fill(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, uint64_t bytes, uint32_t word,
+                 struct lad_fail *fail)
 {
     VkCommandBuffer cmd = lad_vk_gone(dev, fail) ? VK_NULL_HANDLE : lad_vk_record(dev, 0, fail);
     if (cmd)
@@ -117,8 +138,8 @@ bool lad_vk_fill(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, uint
     return cmd;
 }
 
-bool lad_vk_copy(struct lad_dev *dev, struct lad_buf *src, uint64_t src_offset, struct lad_buf *dst, uint64_t dst_offset,
-                 uint64_t bytes, struct lad_fail *fail)
+bool lad_vk_copy(struct lad_dev *dev, struct lad_buf *src, uint64_t src_offset, struct lad_buf *dst,
+                 uint64_t dst_offset, uint64_t bytes, struct lad_fail *fail)
 {
     VkCommandBuffer cmd = lad_vk_gone(dev, fail) ? VK_NULL_HANDLE : lad_vk_record(dev, 0, fail);
     VkBufferCopy region = {src_offset, dst_offset, bytes};

@@ -63,27 +63,23 @@ static bool open_loader(struct lad_fail *fail)
     return false;
 }
 
-static bool has_instance_extension(const char *name)
+/* Asking which extensions there are would load every driver once more; trying does not. */
+static VkResult try_instance(const VkApplicationInfo *app, const char *const *extensions, uint32_t n)
 {
-    PFN_vkEnumerateInstanceExtensionProperties list = (PFN_vkEnumerateInstanceExtensionProperties)
-        lad_vk.fn.vkGetInstanceProcAddr(VK_NULL_HANDLE, "vkEnumerateInstanceExtensionProperties");
-    uint32_t n = 0;
-    bool found = false;
-    if (!list || list(NULL, &n, NULL) != VK_SUCCESS || !n)
-        return false;
-    VkExtensionProperties *p = calloc(n, sizeof *p);
-    if (p && list(NULL, &n, p) >= VK_SUCCESS)
-        for (uint32_t i = 0; i < n; i++)
-            found |= !strcmp(p[i].extensionName, name);
-    free(p);
-    return found;
+    VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                 .pNext =
+                                     n ? &lad_vk_messenger : NULL, /* hears what is said before there is an instance */
+                                 .pApplicationInfo = app,
+                                 .enabledExtensionCount = n,
+                                 .ppEnabledExtensionNames = extensions};
+    lad_vk.debug = n;
+    return lad_vk.fn.vkCreateInstance(&info, NULL, &lad_vk.instance);
 }
 
 static bool make_instance(struct lad_fail *fail)
 {
-    static const char *debug_utils = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+    static const char *const debug_utils = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
     VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "gpuladder"};
-    VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app};
     lad_vk.version = VK_API_VERSION_1_0;
     if (lad_vk.fn.vkEnumerateInstanceVersion)
         lad_vk.fn.vkEnumerateInstanceVersion(&lad_vk.version);
@@ -95,12 +91,9 @@ static bool make_instance(struct lad_fail *fail)
         return false;
     }
     app.apiVersion = lad_vk.version;
-    lad_vk.debug = has_instance_extension(debug_utils);
-    if (lad_vk.debug) {
-        info.enabledExtensionCount = 1;
-        info.ppEnabledExtensionNames = &debug_utils;
-    }
-    VkResult result = lad_vk.fn.vkCreateInstance(&info, NULL, &lad_vk.instance);
+    VkResult result = try_instance(&app, &debug_utils, 1);
+    if (result == VK_ERROR_EXTENSION_NOT_PRESENT)
+        result = try_instance(&app, NULL, 0);
     if (result != VK_SUCCESS) {
         lad_vk_fail(fail, "vkCreateInstance", result);
         if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
@@ -156,13 +149,13 @@ void lad_vk_chain(struct lad_vk_features *f, const struct lad_vk_phys *p)
 #undef LINK
 }
 
-/* A compute family; one that is not for graphics is preferred, as its queues are not shared with a display. */
+/* The first family that computes, unless a later one has the second queue that it lacks. */
 static void pick_family(struct lad_vk_phys *p)
 {
     VkQueueFamilyProperties family[32];
     uint32_t n = 32;
     lad_vk.fn.vkGetPhysicalDeviceQueueFamilyProperties(p->handle, &n, family);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && i < 32; i++) {
         bool computes = family[i].queueFlags & VK_QUEUE_COMPUTE_BIT;
         bool better = !p->n_queues || (p->n_queues < 2 && family[i].queueCount > p->n_queues);
         if (!computes || !family[i].queueCount || !better)

@@ -6,18 +6,22 @@
 #include <string.h>
 
 #define STAGING_BYTES (16u << 20)
+#define COPY_NS 60000000000u /* no copy of that many bytes takes longer on a device that works */
 #define VISIBLE VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT
 #define COHERENT VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
 #define CACHED VK_MEMORY_PROPERTY_HOST_CACHED_BIT
 #define LOCAL VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
 
-/* First memory type among `bits` with all of `with` and none of `without`; -1: none. */
-static int find_type(const struct lad_vk_phys *p, uint32_t bits, VkMemoryPropertyFlags with, VkMemoryPropertyFlags without)
+/* First memory type among `bits` with all of `with`, none of `without`, and room; -1: none. A card may show the host
+ * only a small window of its memory, which is a heap of its own. */
+static int find_type(const struct lad_vk_phys *p, uint32_t bits, uint64_t bytes, VkMemoryPropertyFlags with,
+                     VkMemoryPropertyFlags without)
 {
     const VkMemoryPropertyFlags never = VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT;
     for (uint32_t i = 0; i < p->memory.memoryTypeCount; i++) {
         VkMemoryPropertyFlags flags = p->memory.memoryTypes[i].propertyFlags;
-        if (bits >> i & 1 && (flags & with) == with && !(flags & (without | never)))
+        if (bits >> i & 1 && (flags & with) == with && !(flags & (without | never)) &&
+            p->memory.memoryHeaps[p->memory.memoryTypes[i].heapIndex].size >= bytes)
             return (int)i;
     }
     return -1;
@@ -25,29 +29,30 @@ static int find_type(const struct lad_vk_phys *p, uint32_t bits, VkMemoryPropert
 
 /* Each kind's wishes, best first. A separate card's own memory is taken where the host cannot map it, so that every
  * access is an explicit copy. */
-static int choose_type(const struct lad_vk_phys *p, uint32_t bits, enum lad_mem mem)
+static int choose_type(const struct lad_vk_phys *p, uint32_t bits, uint64_t bytes, enum lad_mem mem)
 {
     static const struct wish {
+        enum lad_mem mem;
         VkMemoryPropertyFlags with, without;
-    } wishes[][4] = {
-        [LAD_MEM_DEVICE] = {{LOCAL | VISIBLE | COHERENT, 0}, {LOCAL, 0}, {VISIBLE | COHERENT, 0}, {0, 0}},
-        [LAD_MEM_COHERENT] = {{VISIBLE | COHERENT | CACHED, 0}, {VISIBLE | COHERENT, 0}, {VISIBLE | COHERENT, 0},
-                              {VISIBLE | COHERENT, 0}},
-        [LAD_MEM_NONCOHERENT] = {{VISIBLE, COHERENT}, {VISIBLE, COHERENT}, {VISIBLE, COHERENT}, {VISIBLE, COHERENT}},
-        [LAD_MEM_MAPPED] = {{LOCAL | VISIBLE, 0}, {VISIBLE, 0}, {VISIBLE, 0}, {VISIBLE, 0}},
-        [LAD_MEM_HOST_POINTER] = {{VISIBLE | COHERENT, 0}, {VISIBLE, 0}, {0, 0}, {0, 0}},
+    } wishes[] = {
+        {LAD_MEM_DEVICE, LOCAL | VISIBLE | COHERENT, 0},
+        {LAD_MEM_DEVICE, LOCAL, 0},
+        {LAD_MEM_DEVICE, 0, 0},
+        {LAD_MEM_COHERENT, VISIBLE | COHERENT | CACHED, 0},
+        {LAD_MEM_COHERENT, VISIBLE | COHERENT, 0},
+        {LAD_MEM_NONCOHERENT, VISIBLE | CACHED, COHERENT},
+        {LAD_MEM_NONCOHERENT, VISIBLE, COHERENT},
+        {LAD_MEM_MAPPED, LOCAL | VISIBLE, 0},
+        {LAD_MEM_MAPPED, VISIBLE, 0},
+        {LAD_MEM_HOST_POINTER, VISIBLE | COHERENT, 0},
     };
-    if (mem == LAD_MEM_DEVICE && p->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) {
-        int type = find_type(p, bits, LOCAL, VISIBLE);
-        if (type >= 0)
-            return type;
-    }
-    for (int i = 0; i < 4; i++) {
-        int type = find_type(p, bits, wishes[mem][i].with, wishes[mem][i].without);
-        if (type >= 0)
-            return type;
-    }
-    return -1;
+    int type = -1;
+    if (mem == LAD_MEM_DEVICE && p->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU)
+        type = find_type(p, bits, bytes, LOCAL, VISIBLE);
+    for (size_t i = 0; type < 0 && i < sizeof wishes / sizeof *wishes; i++)
+        if (wishes[i].mem == mem)
+            type = find_type(p, bits, bytes, wishes[i].with, wishes[i].without);
+    return type;
 }
 
 static bool create_handle(struct lad_dev *dev, struct lad_buf *buf, bool address, struct lad_fail *fail)
@@ -88,14 +93,19 @@ static bool allocate(struct lad_dev *dev, struct lad_buf *buf, const struct lad_
         need.memoryTypeBits &= can.memoryTypeBits;
         info.allocationSize = (buf->bytes + 4095) & ~4095ull;
         info.pNext = &import;
+        if (need.size > info.allocationSize)
+            return lad_vk_refuse(fail, "vkGetBufferMemoryRequirements", "a buffer of %llu bytes needs %llu of memory",
+                                 (unsigned long long)buf->bytes, (unsigned long long)need.size);
     }
     if (desc->address) {
         flags.pNext = info.pNext;
         info.pNext = &flags;
     }
-    int type = choose_type(dev->phys, need.memoryTypeBits, buf->mem);
+    int type = choose_type(dev->phys, need.memoryTypeBits, info.allocationSize, buf->mem);
     if (type < 0)
-        return lad_vk_refuse(fail, "vkAllocateMemory", "no memory type of the kind asked for takes this buffer");
+        return lad_vk_refuse(fail, "vkAllocateMemory",
+                             "no memory type of the kind asked for takes a buffer of %llu bytes",
+                             (unsigned long long)buf->bytes);
     info.memoryTypeIndex = (uint32_t)type;
     buf->flags = dev->phys->memory.memoryTypes[type].propertyFlags;
     if ((result = dev->fn.vkAllocateMemory(dev->handle, &info, NULL, &buf->memory)) != VK_SUCCESS)
@@ -103,6 +113,16 @@ static bool allocate(struct lad_dev *dev, struct lad_buf *buf, const struct lad_
     if ((result = dev->fn.vkBindBufferMemory(dev->handle, buf->handle, buf->memory, 0)) != VK_SUCCESS)
         return lad_vk_fail(fail, "vkBindBufferMemory", result);
     return true;
+}
+
+/* Layers name the buffers that they speak of: by the order in which they were made. */
+static void name_buffer(struct lad_dev *dev, const struct lad_buf *buf)
+{
+    char name[32];
+    if (!lad_vk.debug)
+        return;
+    snprintf(name, sizeof name, "buffer %u", dev->n_named++);
+    lad_vk_name(dev, VK_OBJECT_TYPE_BUFFER, (uint64_t)buf->handle, name);
 }
 
 static bool map_memory(struct lad_dev *dev, struct lad_buf *buf, struct lad_fail *fail)
@@ -117,7 +137,7 @@ static void read_address(struct lad_dev *dev, struct lad_buf *buf)
 {
     VkBufferDeviceAddressInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO, .buffer = buf->handle};
     PFN_vkGetBufferDeviceAddress get = dev->phys->version >= VK_API_VERSION_1_2 ? dev->fn.vkGetBufferDeviceAddress
-                                                                               : dev->fn.vkGetBufferDeviceAddressKHR;
+                                                                                : dev->fn.vkGetBufferDeviceAddressKHR;
     buf->address = get ? get(dev->handle, &info) : 0;
 }
 
@@ -149,8 +169,10 @@ struct lad_buf *lad_vk_buf_create(struct lad_dev *dev, const struct lad_buf_desc
         ok = map_memory(dev, buf, fail);
     if (ok && desc->address)
         read_address(dev, buf);
-    if (ok)
+    if (ok) {
+        name_buffer(dev, buf);
         return buf;
+    }
     lad_vk_buf_destroy(dev, buf);
     return NULL;
 }
@@ -172,7 +194,8 @@ uint64_t lad_vk_buf_address(struct lad_dev *dev, struct lad_buf *buf)
 
 static bool sync_range(struct lad_dev *dev, struct lad_buf *buf, bool flush, struct lad_fail *fail)
 {
-    VkMappedMemoryRange range = {.sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE, .memory = buf->memory, .size = VK_WHOLE_SIZE};
+    VkMappedMemoryRange range = {
+        .sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE, .memory = buf->memory, .size = VK_WHOLE_SIZE};
     if (buf->flags & COHERENT)
         return true;
     VkResult result = flush ? dev->fn.vkFlushMappedMemoryRanges(dev->handle, 1, &range)
@@ -215,10 +238,14 @@ static struct lad_buf *get_staging(struct lad_dev *dev, struct lad_fail *fail)
     return dev->staging;
 }
 
+/* The times of the caller's last wait stay what they are. */
 static bool copy_and_wait(struct lad_dev *dev, struct lad_buf *src, uint64_t from, struct lad_buf *dst, uint64_t to,
                           uint64_t bytes, struct lad_fail *fail)
 {
-    return lad_vk_copy(dev, src, from, dst, to, bytes, fail) && lad_vk_wait(dev, UINT64_MAX, fail);
+    struct lad_times times = dev->times;
+    bool ok = lad_vk_copy(dev, src, from, dst, to, bytes, fail) && lad_vk_wait(dev, COPY_NS, fail);
+    dev->times = times;
+    return ok;
 }
 
 bool lad_vk_buf_write(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, const void *data, size_t bytes,
@@ -244,7 +271,9 @@ bool lad_vk_buf_write(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset,
 bool lad_vk_buf_read(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, void *data, size_t bytes,
                      struct lad_fail *fail)
 {
-    if (buf->flags & VISIBLE) {
+    /* Over a card's window a host reads some hundred times slower than it writes. */
+    bool direct = buf->flags & VISIBLE && (buf->flags & CACHED || bytes <= 256);
+    if (direct) {
         const unsigned char *from = lad_vk_map(dev, buf, false, fail);
         if (!from)
             return false;

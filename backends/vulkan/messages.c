@@ -10,12 +10,13 @@
 #include <string.h>
 
 #define LAD_VK_RESULTS(X)                                                                                              \
-    X(SUCCESS) X(NOT_READY) X(TIMEOUT) X(INCOMPLETE) X(ERROR_OUT_OF_HOST_MEMORY) X(ERROR_OUT_OF_DEVICE_MEMORY)         \
-    X(ERROR_INITIALIZATION_FAILED) X(ERROR_DEVICE_LOST) X(ERROR_MEMORY_MAP_FAILED) X(ERROR_LAYER_NOT_PRESENT)          \
-    X(ERROR_EXTENSION_NOT_PRESENT) X(ERROR_FEATURE_NOT_PRESENT) X(ERROR_INCOMPATIBLE_DRIVER)                           \
-    X(ERROR_TOO_MANY_OBJECTS) X(ERROR_FRAGMENTED_POOL) X(ERROR_UNKNOWN) X(ERROR_OUT_OF_POOL_MEMORY)                    \
-    X(ERROR_INVALID_EXTERNAL_HANDLE) X(ERROR_FRAGMENTATION) X(ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS)                    \
-    X(ERROR_VALIDATION_FAILED_EXT) X(ERROR_INVALID_SHADER_NV) X(PIPELINE_COMPILE_REQUIRED)
+    X(SUCCESS)                                                                                                         \
+    X(NOT_READY) X(TIMEOUT) X(INCOMPLETE) X(ERROR_OUT_OF_HOST_MEMORY) X(ERROR_OUT_OF_DEVICE_MEMORY)                    \
+        X(ERROR_INITIALIZATION_FAILED) X(ERROR_DEVICE_LOST) X(ERROR_MEMORY_MAP_FAILED) X(ERROR_LAYER_NOT_PRESENT)      \
+            X(ERROR_EXTENSION_NOT_PRESENT) X(ERROR_FEATURE_NOT_PRESENT) X(ERROR_INCOMPATIBLE_DRIVER)                   \
+                X(ERROR_TOO_MANY_OBJECTS) X(ERROR_FRAGMENTED_POOL) X(ERROR_UNKNOWN) X(ERROR_OUT_OF_POOL_MEMORY)        \
+                    X(ERROR_INVALID_EXTERNAL_HANDLE) X(ERROR_FRAGMENTATION) X(ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS)    \
+                        X(ERROR_VALIDATION_FAILED_EXT) X(ERROR_INVALID_SHADER_NV) X(PIPELINE_COMPILE_REQUIRED)
 
 static const char *name_result(VkResult result)
 {
@@ -32,7 +33,8 @@ static const char *name_result(VkResult result)
 bool lad_vk_fail(struct lad_fail *fail, const char *call, VkResult result)
 {
     const char *name = name_result(result);
-    *fail = (struct lad_fail){.native = result, .lost = result == VK_ERROR_DEVICE_LOST, .timeout = result == VK_TIMEOUT};
+    *fail =
+        (struct lad_fail){.native = result, .lost = result == VK_ERROR_DEVICE_LOST, .timeout = result == VK_TIMEOUT};
     snprintf(fail->call, sizeof fail->call, "%s", call);
     if (name)
         snprintf(fail->code, sizeof fail->code, "%s", name);
@@ -130,8 +132,7 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL hear(VkDebugUtilsMessageSeverityFlagBitsEX
 /* Without GENERAL: that is where the loader chats. */
 const VkDebugUtilsMessengerCreateInfoEXT lad_vk_messenger = {
     .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
-    .messageSeverity =
-        VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+    .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
     .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
     .pfnUserCallback = hear,
 };

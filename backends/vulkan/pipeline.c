@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BUFFERS 64u
-
 static bool create_layouts(struct lad_dev *dev, struct lad_kernel *k, struct lad_fail *fail)
 {
-    VkDescriptorSetLayoutBinding bindings[MAX_BUFFERS];
+    VkDescriptorSetLayoutBinding bindings[LAD_VK_BUFFERS];
     VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
                                            .bindingCount = k->source->n_bufs,
                                            .pBindings = bindings};
@@ -32,10 +30,42 @@ static bool create_layouts(struct lad_dev *dev, struct lad_kernel *k, struct lad
     return result == VK_SUCCESS || lad_vk_fail(fail, "vkCreatePipelineLayout", result);
 }
 
-static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const struct lad_kernel_desc *desc, struct lad_fail *fail)
+/* What the device says it cannot do must not reach the driver: what happens then is undefined. */
+static bool check_limits(const struct lad_dev *dev, const struct lad_kernel_desc *desc, struct lad_fail *fail)
 {
-    const uint32_t value[] = {desc->local[0], desc->local[1], desc->local[2], desc->witness,
-                              desc->dynamic_items ? desc->dynamic_items : 1, desc->constant[0], desc->constant[1]};
+    const VkPhysicalDeviceLimits *l = &dev->phys->limits;
+    const struct lad_kernel_source *s = desc->source;
+    uint64_t all = (uint64_t)desc->local[0] * desc->local[1] * desc->local[2];
+    uint64_t dynamic = (uint64_t)desc->dynamic_items * s->dynamic_bytes;
+    if (s->n_bufs > LAD_VK_BUFFERS || s->n_bufs >= l->maxPerStageDescriptorStorageBuffers)
+        return lad_vk_refuse(fail, "vkCreateDescriptorSetLayout", "kernel %s has %u buffers and a witness", s->name,
+                             s->n_bufs);
+    if (s->scalar_bytes > l->maxPushConstantsSize)
+        return lad_vk_refuse(fail, "vkCreatePipelineLayout",
+                             "kernel %s has %u bytes of scalars, maxPushConstantsSize is %u", s->name, s->scalar_bytes,
+                             l->maxPushConstantsSize);
+    for (int i = 0; i < 3; i++)
+        if (desc->local[i] > l->maxComputeWorkGroupSize[i] || all > l->maxComputeWorkGroupInvocations)
+            return lad_vk_refuse(
+                fail, "vkCreateComputePipelines", "workgroup of %u x %u x %u, the device takes %u x %u x %u, %u in all",
+                desc->local[0], desc->local[1], desc->local[2], l->maxComputeWorkGroupSize[0],
+                l->maxComputeWorkGroupSize[1], l->maxComputeWorkGroupSize[2], l->maxComputeWorkGroupInvocations);
+    if (dynamic > l->maxComputeSharedMemorySize)
+        return lad_vk_refuse(fail, "vkCreateComputePipelines", "%llu bytes of local memory, the device has %u",
+                             (unsigned long long)dynamic, l->maxComputeSharedMemorySize);
+    return true;
+}
+
+static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const struct lad_kernel_desc *desc,
+                            struct lad_fail *fail)
+{
+    const uint32_t value[] = {desc->local[0],
+                              desc->local[1],
+                              desc->local[2],
+                              desc->witness,
+                              desc->dynamic_items ? desc->dynamic_items : 1,
+                              desc->constant[0],
+                              desc->constant[1]};
     VkSpecializationMapEntry entry[7];
     VkSpecializationInfo special = {7, entry, sizeof value, value};
     VkShaderModuleCreateInfo module_info = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
@@ -47,15 +77,14 @@ static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const str
     VkResult result = dev->fn.vkCreateShaderModule(dev->handle, &module_info, NULL, &module);
     if (result != VK_SUCCESS)
         return lad_vk_fail(fail, "vkCreateShaderModule", result);
-    VkComputePipelineCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
-        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                  .module = module,
-                  .pName = "main",
-                  .pSpecializationInfo = &special},
-        .layout = k->layout};
+    VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                        .flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT,
+                                        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                  .module = module,
+                                                  .pName = "main",
+                                                  .pSpecializationInfo = &special},
+                                        .layout = k->layout};
     result = dev->fn.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
     dev->fn.vkDestroyShaderModule(dev->handle, module, NULL);
     if (result != VK_SUCCESS)
@@ -66,12 +95,8 @@ static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const str
 
 struct lad_kernel *lad_vk_kernel_create(struct lad_dev *dev, const struct lad_kernel_desc *desc, struct lad_fail *fail)
 {
-    if (lad_vk_gone(dev, fail))
+    if (lad_vk_gone(dev, fail) || !check_limits(dev, desc, fail))
         return NULL;
-    if (desc->source->n_bufs > MAX_BUFFERS) {
-        lad_vk_refuse(fail, "vkCreateDescriptorSetLayout", "kernel %s has more than %u buffers", desc->source->name, MAX_BUFFERS);
-        return NULL;
-    }
     struct lad_kernel *k = calloc(1, sizeof *k);
     if (!k) {
         lad_vk_fail(fail, "calloc", VK_ERROR_OUT_OF_HOST_MEMORY);

@@ -30,11 +30,11 @@ static struct lad_vk_cmd *create_cmd(struct lad_dev *dev, struct lad_fail *fail)
                                         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                         .commandBufferCount = 1};
     VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    VkQueryPoolCreateInfo stamps = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
-                                    .queryType = VK_QUERY_TYPE_TIMESTAMP,
-                                    .queryCount = 2};
+    VkQueryPoolCreateInfo stamps = {
+        .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
     struct lad_vk_cmd *c = calloc(1, sizeof *c);
-    VkResult result = c ? dev->fn.vkAllocateCommandBuffers(dev->handle, &info, &c->handle) : VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkResult result =
+        c ? dev->fn.vkAllocateCommandBuffers(dev->handle, &info, &c->handle) : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (result == VK_SUCCESS)
         result = dev->fn.vkCreateFence(dev->handle, &fence, NULL, &c->fence);
     if (result == VK_SUCCESS && dev->phys->stamp_bits)
@@ -44,7 +44,7 @@ static struct lad_vk_cmd *create_cmd(struct lad_dev *dev, struct lad_fail *fail)
     lad_vk_fail(fail, "vkAllocateCommandBuffers", result);
     if (c)
         dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
-    free(c);
+    free(c); /* the command buffer goes with its pool */
     return NULL;
 }
 
@@ -70,8 +70,8 @@ static void record_barrier(struct lad_dev *dev, VkCommandBuffer cmd, bool to_hos
                                .dstAccessMask = to_host ? VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT
                                                         : VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT};
     dev->fn.vkCmdPipelineBarrier(cmd, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
-                                 to_host ? VK_PIPELINE_STAGE_HOST_BIT : VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0, 1, &barrier, 0,
-                                 NULL, 0, NULL);
+                                 to_host ? VK_PIPELINE_STAGE_HOST_BIT : VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, 0, 1,
+                                 &barrier, 0, NULL, 0, NULL);
 }
 
 static bool close_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
@@ -115,7 +115,7 @@ static bool open_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
 /* Has queue a commands from before the last barrier that queue b does not wait for yet? */
 static bool must_wait(const struct lad_dev *dev, uint32_t b, uint32_t a)
 {
-    return a != b && dev->used[a] && dev->used[a] <= dev->epoch && dev->seen[b][a] < dev->used[a];
+    return a != b && dev->seen[b][a] < dev->before[a];
 }
 
 /* Ends what is open on a with a signal, and begins anew on b with a wait for it. */
@@ -148,9 +148,9 @@ VkCommandBuffer lad_vk_record(struct lad_dev *dev, uint32_t q, struct lad_fail *
 
 bool lad_vk_barrier(struct lad_dev *dev, struct lad_fail *fail)
 {
-    (void)fail;
+    memcpy(dev->before, dev->used, sizeof dev->before);
     dev->epoch++;
-    return true;
+    return !lad_vk_gone(dev, fail);
 }
 
 bool lad_vk_submit(struct lad_dev *dev, struct lad_fail *fail)
@@ -185,30 +185,35 @@ bool lad_vk_submit(struct lad_dev *dev, struct lad_fail *fail)
     return true;
 }
 
-static bool read_stamps(struct lad_dev *dev, const struct lad_vk_cmd *c, uint64_t *first, uint64_t *last)
+/* The newest is given: its end is the last stamp, the oldest's start the first. Clocks of different queues need not
+ * agree, so that work on more than one has no device time. */
+static void read_stamps(struct lad_dev *dev, const struct lad_vk_cmd *newest)
 {
-    uint64_t stamp[2], mask = dev->phys->stamp_bits >= 64 ? UINT64_MAX : (1ull << dev->phys->stamp_bits) - 1;
-    if (!c->stamps || dev->fn.vkGetQueryPoolResults(dev->handle, c->stamps, 0, 2, sizeof stamp, stamp, 8,
-                                                    VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
-        return false;
-    if ((stamp[0] & mask) < *first)
-        *first = stamp[0] & mask;
-    if ((stamp[1] & mask) > *last)
-        *last = stamp[1] & mask;
-    return true;
+    uint64_t start[2], end[2], mask = dev->phys->stamp_bits >= 64 ? UINT64_MAX : (1ull << dev->phys->stamp_bits) - 1;
+    const struct lad_vk_cmd *oldest = newest;
+    for (const struct lad_vk_cmd *c = newest; c; oldest = c, c = c->next)
+        if (!c->stamps || c->queue != newest->queue)
+            return;
+    if (dev->fn.vkGetQueryPoolResults(dev->handle, newest->stamps, 0, 2, sizeof end, end, 8, VK_QUERY_RESULT_64_BIT) ||
+        dev->fn.vkGetQueryPoolResults(dev->handle, oldest->stamps, 0, 2, sizeof start, start, 8,
+                                      VK_QUERY_RESULT_64_BIT))
+        return;
+    dev->times.raw[0] = start[0] & mask;
+    dev->times.raw[1] = end[1] & mask;
+    dev->times.n_raw = 2;
+    dev->times.device_ns = (uint64_t)((double)((end[1] - start[0]) & mask) * (double)dev->phys->limits.timestampPeriod);
 }
 
 /* Everything is complete: times are taken, objects can be used again. */
 static bool retire(struct lad_dev *dev, struct lad_fail *fail)
 {
-    uint64_t first = UINT64_MAX, last = 0;
-    bool stamped = dev->flying;
     memset(&dev->times, 0, sizeof dev->times);
-    if (dev->flying)
+    if (dev->flying) {
         dev->times.host_ns = now_ns() - dev->start_ns;
+        read_stamps(dev, dev->flying);
+    }
     while (dev->flying) {
         struct lad_vk_cmd *c = dev->flying;
-        stamped = stamped && read_stamps(dev, c, &first, &last);
         VkResult result = dev->fn.vkResetFences(dev->handle, 1, &c->fence);
         if (result != VK_SUCCESS)
             return lost(dev, fail, "vkResetFences", result);
@@ -216,15 +221,9 @@ static bool retire(struct lad_dev *dev, struct lad_fail *fail)
         c->next = dev->idle;
         dev->idle = c;
     }
-    if (stamped) {
-        dev->times.raw[0] = first;
-        dev->times.raw[1] = last;
-        dev->times.n_raw = 2;
-        if (last > first)
-            dev->times.device_ns = (uint64_t)((double)(last - first) * (double)dev->phys->limits.timestampPeriod);
-    }
     dev->n_signals = dev->epoch = 0;
     memset(dev->used, 0, sizeof dev->used);
+    memset(dev->before, 0, sizeof dev->before);
     memset(dev->seen, 0, sizeof dev->seen);
     memset(dev->synced, 0, sizeof dev->synced);
     lad_vk_sets_reset(dev);
@@ -238,7 +237,8 @@ bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail
         return false;
     for (struct lad_vk_cmd *c = dev->flying; c; c = c->next) {
         uint64_t spent = now_ns() - start;
-        VkResult result = dev->fn.vkWaitForFences(dev->handle, 1, &c->fence, VK_TRUE, timeout_ns > spent ? timeout_ns - spent : 0);
+        VkResult result =
+            dev->fn.vkWaitForFences(dev->handle, 1, &c->fence, VK_TRUE, timeout_ns > spent ? timeout_ns - spent : 0);
         if (result != VK_SUCCESS)
             return lost(dev, fail, "vkWaitForFences", result);
     }
@@ -250,7 +250,16 @@ bool lad_vk_finish(struct lad_dev *dev, struct lad_fail *fail)
     if (!lad_vk_submit(dev, fail))
         return false;
     VkResult result = dev->fn.vkDeviceWaitIdle(dev->handle);
-    return result == VK_SUCCESS || lost(dev, fail, "vkDeviceWaitIdle", result);
+    if (result != VK_SUCCESS)
+        return lost(dev, fail, "vkDeviceWaitIdle", result);
+    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next)
+        if ((result = dev->fn.vkGetFenceStatus(dev->handle, c->fence)) != VK_SUCCESS) {
+            lost(dev, fail, "vkGetFenceStatus", result);
+            snprintf(fail->text, sizeof fail->text,
+                     "vkDeviceWaitIdle returned before the fence of the work was signalled");
+            return false;
+        }
+    return retire(dev, fail);
 }
 
 bool lad_vk_done(struct lad_dev *dev, bool *complete, struct lad_fail *fail)
@@ -271,21 +280,31 @@ bool lad_vk_times(struct lad_dev *dev, struct lad_times *times)
     return true;
 }
 
+static void destroy_cmds(struct lad_dev *dev, struct lad_vk_cmd *c)
+{
+    for (struct lad_vk_cmd *next; c; c = next) {
+        next = c->next;
+        dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
+        dev->fn.vkDestroyQueryPool(dev->handle, c->stamps, NULL);
+        free(c);
+    }
+}
+
+bool lad_vk_quiet(struct lad_dev *dev, uint64_t patience_ns)
+{
+    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next)
+        if (dev->fn.vkWaitForFences(dev->handle, 1, &c->fence, VK_TRUE, patience_ns) != VK_SUCCESS)
+            return false;
+    return true;
+}
+
 void lad_vk_queues_destroy(struct lad_dev *dev)
 {
     for (uint32_t q = 0; q < LAD_VK_QUEUES; q++)
-        if (dev->open[q]) {
-            dev->open[q]->next = dev->idle;
-            dev->idle = dev->open[q];
-        }
-    while (dev->idle) {
-        struct lad_vk_cmd *next = dev->idle->next;
-        dev->fn.vkDestroyFence(dev->handle, dev->idle->fence, NULL);
-        if (dev->idle->stamps)
-            dev->fn.vkDestroyQueryPool(dev->handle, dev->idle->stamps, NULL);
-        free(dev->idle);
-        dev->idle = next;
-    }
+        destroy_cmds(dev, dev->open[q]);
+    destroy_cmds(dev, dev->closed);
+    destroy_cmds(dev, dev->flying);
+    destroy_cmds(dev, dev->idle);
     for (size_t i = 0; i < dev->n_semaphores; i++)
         dev->fn.vkDestroySemaphore(dev->handle, dev->semaphore[i], NULL);
     free(dev->semaphore);

@@ -9,6 +9,7 @@
 
 #define LAD_VK_QUEUES 2u /* of one family; more are never opened */
 #define LAD_VK_NEED VK_API_VERSION_1_1
+#define LAD_VK_BUFFERS 64u /* most of one kernel */
 
 struct lad_vk_fns {
     PFN_vkGetInstanceProcAddr vkGetInstanceProcAddr;
@@ -46,8 +47,8 @@ enum { LAD_VK_EXTENSIONS(LAD_VK_EXTENSION_ENUM) LAD_VK_EXT_COUNT };
 /* A physical device; made by enumerate, const afterwards. */
 struct lad_vk_phys {
     VkPhysicalDevice handle;
-    uint32_t version;     /* what instance and device both offer */
-    bool ext[LAD_VK_EXT_COUNT];  /* listed as an extension */
+    uint32_t version;             /* what instance and device both offer */
+    bool ext[LAD_VK_EXT_COUNT];   /* listed as an extension */
     bool knows[LAD_VK_EXT_COUNT]; /* listed, or core in `version` */
     char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
     VkPhysicalDeviceType type;
@@ -111,23 +112,25 @@ struct lad_dev {
     bool dead;                    /* lost, or something may still be running: free nothing, wait for nothing */
     struct lad_times times;
 
-    VkPipelineCache cache;                /* pipeline.c */
+    VkPipelineCache cache; /* pipeline.c */
     VkDescriptorSetLayout witness_layout;
     struct lad_buf *staging, *no_witness; /* memory.c, dispatch.c; made when first needed */
+    uint32_t n_named;
 
-    struct lad_vk_sets *sets;             /* dispatch.c: the first is the one in use */
+    struct lad_vk_sets *sets; /* dispatch.c: the first is the one in use */
 
-    VkCommandPool pool;                   /* queue.c */
-    struct lad_vk_cmd *idle;              /* to be used again */
+    VkCommandPool pool;                      /* queue.c */
+    struct lad_vk_cmd *idle;                 /* to be used again */
     struct lad_vk_cmd *closed, **closed_end; /* recorded, in the order in which they have to be submitted */
-    struct lad_vk_cmd *flying;            /* submitted, newest first */
+    struct lad_vk_cmd *flying;               /* submitted, newest first */
     struct lad_vk_cmd *open[LAD_VK_QUEUES];
-    VkSemaphore *semaphore;               /* the first n_signals are in use */
+    VkSemaphore *semaphore; /* the first n_signals are in use */
     size_t n_semaphores, n_signals, semaphore_room;
-    uint32_t epoch;                       /* barriers since everything was last complete */
-    uint32_t used[LAD_VK_QUEUES];         /* epoch + 1 of the queue's last command, 0: none */
+    uint32_t epoch;                              /* barriers since everything was last complete */
+    uint32_t used[LAD_VK_QUEUES];                /* epoch + 1 of the queue's last command, 0: none */
+    uint32_t before[LAD_VK_QUEUES];              /* used[] as it was at the last barrier */
     uint32_t seen[LAD_VK_QUEUES][LAD_VK_QUEUES]; /* [b][a]: b waits for what a did up to this value of used[a] */
-    uint32_t synced[LAD_VK_QUEUES];       /* epoch of the last pipeline barrier in the queue */
+    uint32_t synced[LAD_VK_QUEUES];              /* epoch of the last pipeline barrier in the queue */
     uint64_t start_ns;
 };
 
@@ -138,13 +141,14 @@ bool lad_vk_gone(const struct lad_dev *, struct lad_fail *); /* true, having fil
 const char *lad_vk_message(struct lad_dev *);
 extern const VkDebugUtilsMessengerCreateInfoEXT lad_vk_messenger;
 void lad_vk_name(struct lad_dev *, VkObjectType, uint64_t handle, const char *name);
-void *lad_vk_room(void *array, size_t n, size_t *room, size_t element_bytes); /* room for one more; aborts without memory */
+void *lad_vk_room(void *array, size_t n, size_t *room,
+                  size_t element_bytes); /* room for one more; aborts without memory */
 
 /* instance.c: loader, instance, physical devices */
 bool lad_vk_enumerate(struct lad_dev_info *, size_t room, size_t *n, struct lad_fail *);
 bool lad_vk_device_fns(struct lad_vk_fns *, VkDevice, struct lad_fail *);
 const char *lad_vk_extension_name(int extension); /* LAD_VK_EXT_..., in full */
-extern const uint32_t lad_vk_extension_core[];   /* version in which it became core, 0: never */
+extern const uint32_t lad_vk_extension_core[];    /* version in which it became core, 0: never */
 void lad_vk_chain(struct lad_vk_features *, const struct lad_vk_phys *);
 
 /* caps.c: what a physical device can do */
@@ -175,12 +179,14 @@ void lad_vk_sets_reset(struct lad_dev *);
 void lad_vk_sets_destroy(struct lad_dev *);
 
 /* queue.c: command buffers on their way */
-VkCommandBuffer lad_vk_record(struct lad_dev *, uint32_t queue, struct lad_fail *); /* the one open for this queue, or NULL */
+VkCommandBuffer lad_vk_record(struct lad_dev *, uint32_t queue,
+                              struct lad_fail *); /* the one open for this queue, or NULL */
 bool lad_vk_barrier(struct lad_dev *, struct lad_fail *);
 bool lad_vk_submit(struct lad_dev *, struct lad_fail *);
 bool lad_vk_wait(struct lad_dev *, uint64_t timeout_ns, struct lad_fail *);
 bool lad_vk_finish(struct lad_dev *, struct lad_fail *);
 bool lad_vk_done(struct lad_dev *, bool *complete, struct lad_fail *);
 bool lad_vk_times(struct lad_dev *, struct lad_times *);
+bool lad_vk_quiet(struct lad_dev *, uint64_t patience_ns); /* is, or becomes soon, everything submitted complete? */
 void lad_vk_queues_destroy(struct lad_dev *);
 #endif
