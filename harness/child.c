@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 enum {
-    KEEP_BYTES = 32 << 10,  /* of the beginning of what a worker prints, and of its end */
+    KEEP_BYTES = 32 << 10, /* of the beginning of what a worker prints, and of its end */
     LINE_BYTES = 4 << 20,  /* longest answer */
     GULP_BYTES = 64 << 10,
-    MOST_GULPS = 16,        /* at a time, so that a worker that writes without end does not keep us from the others */
+    MOST_GULPS = 16, /* at a time, so that a worker that writes without end does not keep us from the others */
 };
 #define KILL_AFTER_NS 1000000000u
 #define LEAVE_AFTER_NS 2000000000u
@@ -32,10 +32,10 @@ struct lad_child {
     int in, answers, prints; /* our ends; -1 when closed */
     uint64_t deadline_ns;    /* of the present stage */
     enum stage stage;
-    bool closing;            /* it closed its record pipe; the deadline is for its end */
+    bool closing; /* it closed its record pipe; the deadline is for its end */
     bool ended, told;
     struct lad_child_end end;
-    char *text;              /* answers read and not yet handed out: text[taken .. n_text) */
+    char *text; /* answers read and not yet handed out: text[taken .. n_text) */
     size_t n_text, room, taken, searched;
     uint64_t n_printed;
     char head[KEEP_BYTES], tail[KEEP_BYTES];

@@ -111,7 +111,8 @@ static const char *describe_system(struct lad_arena *arena)
     return lad_printf(arena, "%s%s%s %s %s", name, *name ? ", " : "", u.sysname, u.release, u.machine);
 }
 
-static void fill_header(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv, struct lad_run *run)
+static void fill_header(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv,
+                        struct lad_run *run)
 {
     char host[256] = "localhost", started[32];
     time_t now = time(NULL);
@@ -157,7 +158,8 @@ static int print_plan(const struct lad_run *run)
     return run->n_records ? LAD_EXIT_OK : LAD_EXIT_NOTHING;
 }
 
-static int run_plan(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, struct lad_run *run)
+static int run_plan(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases,
+                    struct lad_run *run)
 {
     const char *term = getenv("TERM");
     struct screen s = {.options = o, .text = lad_text_stream(o), .quiet = lad_verbosity < 0};
@@ -169,8 +171,10 @@ static int run_plan(struct lad_arena *arena, const struct lad_options *o, const 
         fprintf(stderr, "seed 0x%llx, %zu case%s on %zu device%s%s\n", (unsigned long long)run->seed, run->n_records,
                 run->n_records == 1 ? "" : "s", run->n_devices, run->n_devices == 1 ? "" : "s",
                 o->shards ? lad_printf(arena, ", shard %d of %d", o->shard, o->shards) : "");
+    if (!lad_make_dir(o->output))
+        return LAD_EXIT_HARNESS;
     lad_catch_signals();
-    bool ok = lad_make_dir(o->output) && lad_run_all(arena, o, cases, run, &watch);
+    bool ok = lad_run_all(arena, o, cases, run, &watch);
     clear_line(&s);
     lad_inventory_hang_up(); /* drivers take their time to close */
     ok = lad_publish(arena, o, run) && ok;

@@ -76,7 +76,8 @@ void lad_inventory_release(void)
         if (end->late)
             lad_note("%s: the driver hangs when its device is closed", w->icd->file);
         else if (end->signal)
-            lad_note("%s: the driver crashes when its device is closed (%s)", w->icd->file, lad_signal_name(end->signal));
+            lad_note("%s: the driver crashes when its device is closed (%s)", w->icd->file,
+                     lad_signal_name(end->signal));
         lad_child_destroy(&w->child);
         idle_workers = w->next;
     }
@@ -112,7 +113,8 @@ bool lad_device_matches(const struct lad_device *d, const char *spec)
     if (!strncmp(d->spec, spec, n) && d->spec[n] == ':') /* "cl:0": a platform */
         return true;
     if (!strncmp(d->slug, spec, n) && d->slug[n] == '-' && strchr(spec, '-'))
-        return true; /* "vk-nvidia" for "vk-nvidia-h200", "vk-model" where two of it are "vk-model-1" and "vk-model-2" */
+        return true; /* "vk-nvidia" for "vk-nvidia-h200", "vk-model" where two of it are "vk-model-1" and "vk-model-2"
+                      */
     if ((n > colon && !strncmp(spec, d->spec, colon) && spec[colon] == ':') || !strcmp(spec, "host"))
         return false;
     return n && strcasestr(d->info.name, spec);
@@ -184,10 +186,10 @@ static const char *explain_end(struct lad_arena *arena, struct lad_child *child,
     if (end->closed || end->overflowed)
         return lad_printf(arena, "broke the pipe on which its devices are listed%s", printed);
     if (end->signal)
-        return lad_printf(arena, "crashes while it is loaded and asked for devices (%s)%s", lad_signal_name(end->signal),
-                          printed);
-    return lad_printf(arena, "ends the process while it is loaded and asked for devices (exit status %d)%s", end->exit_code,
-                      printed);
+        return lad_printf(arena, "crashes while it is loaded and asked for devices (%s)%s",
+                          lad_signal_name(end->signal), printed);
+    return lad_printf(arena, "ends the process while it is loaded and asked for devices (exit status %d)%s",
+                      end->exit_code, printed);
 }
 
 /* Takes note of what the ICD's worker said or came to. */
@@ -243,8 +245,8 @@ static bool comes_before(const struct lad_device *a, const struct lad_device *b)
     return order ? order < 0 : a < b;
 }
 
-/* Equal slugs of one driver get numbers by bus. Where a driver has the slugs of one before it the numbers go on, so that a
- * slug does not depend on what later drivers offer, which are not always asked. */
+/* Equal slugs of one driver get numbers by bus. Where a driver has the slugs of one before it the numbers go on, so
+ * that a slug does not depend on what later drivers offer, which are not always asked. */
 static void number_equal_slugs(struct lad_inventory *inv)
 {
     size_t *number = calloc(inv->n_devices + 1, sizeof *number);
@@ -357,7 +359,8 @@ bool lad_inventory_start(struct lad_arena *arena, const char *const *want, uint3
     return true;
 }
 
-/* Are all that is wanted specs of devices whose numbers are certain, because all drivers before theirs have answered? */
+/* Are all that is wanted specs of devices whose numbers are certain, because all drivers before theirs have answered?
+ */
 static bool is_settled(struct lad_arena *arena, const char *const *want)
 {
     struct lad_inventory sure = taking.inv;
@@ -377,7 +380,8 @@ static bool is_settled(struct lad_arena *arena, const char *const *want)
     return true;
 }
 
-bool lad_inventory_take(struct lad_arena *arena, const char *const *want, uint32_t timeout_ms, struct lad_inventory *inv)
+bool lad_inventory_take(struct lad_arena *arena, const char *const *want, uint32_t timeout_ms,
+                        struct lad_inventory *inv)
 {
     bool ok = taking.asked || lad_inventory_start(arena, want, timeout_ms);
     while (ok && !is_settled(arena, want)) {

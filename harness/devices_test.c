@@ -3,7 +3,8 @@
 #include "harness.h"
 #include "test.h"
 
-static const struct lad_device llvmpipe = {.spec = "vk:0", .slug = "vk-llvmpipe", .info.name = "llvmpipe (LLVM 15.0.6)"};
+static const struct lad_device llvmpipe = {
+    .spec = "vk:0", .slug = "vk-llvmpipe", .info.name = "llvmpipe (LLVM 15.0.6)"};
 static const struct lad_device second = {.spec = "vk:1", .slug = "vk-h200-2", .info.name = "NVIDIA H200"};
 static const struct lad_device pocl = {.spec = "cl:0:1", .slug = "cl-pocl", .info.name = "pthread-skylake"};
 static const struct lad_device host = {.spec = "host", .slug = "host", .info.name = "host processor"};

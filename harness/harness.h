@@ -438,6 +438,15 @@ const char *lad_signal_name(int number); /* "SIGSEGV" */
 void lad_catch_signals(void);
 int lad_caught_signal(void);
 
+/* ---- outcome.c: what a case came to, seen from the parent ----------------------------------------------------- */
+
+/* Takes over what was planned; what a worker says of that is not believed. */
+void lad_record_plan(struct lad_record *, const struct lad_record *plan);
+/* Compares with what was known before the run: another failure than the known one is not known. */
+void lad_record_known(struct lad_arena *, struct lad_record *);
+/* The record of a case whose worker ended in it, or wrote `garbage` (else NULL) where a record was expected. */
+struct lad_record lad_record_end(struct lad_arena *, const struct lad_child_end *, uint64_t limit_ns, const char *garbage);
+
 /* ---- run.c: the loop over records; worker.c: the other end of the pipes --------------------------------------- */
 
 struct lad_watch {        /* told what happens while it happens; members may be NULL */

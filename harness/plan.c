@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What shall run: cases times devices, less what the filters leave out, joined with the lists of known results. An entry
- * of a list that fits no case is an error, so that lists cannot rot. */
+/* What shall run: cases times devices, less what the filters leave out, joined with the lists of known results. An
+ * entry of a list that fits no case is an error, so that lists cannot rot. */
 #include "harness.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static const char *find_near(const char *name, const struct lad_cases *cases)
     return near;
 }
 
-static bool fits_some(bool (*fits)(const char *, const struct lad_case *), const char *text, const struct lad_cases *cases)
+static bool fits_some(bool (*fits)(const char *, const struct lad_case *), const char *text,
+                      const struct lad_cases *cases)
 {
     for (size_t i = 0; i < cases->n; i++)
         if (fits(text, &cases->item[i]))
@@ -67,7 +68,8 @@ static bool check_texts(const char *option, const char **texts, bool (*fits)(con
             continue;
         const char *near = find_near(*texts, cases);
         lad_error("--%s %s: matches no %scase%s%s%s; 'gpuladder list' names them", option, *texts,
-                  fits == is_only ? "rung and no " : "", near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+                  fits == is_only ? "rung and no " : "", near ? ", did you mean '" : "", near ? near : "",
+                  near ? "'?" : "");
         return false;
     }
     return true;
@@ -119,14 +121,16 @@ static bool read_entry(struct lad_arena *arena, char *text, bool statuses, struc
         e->name = slash + 1;
     }
     if (comma ? !parse_status(trim(comma), &e->status) : statuses) {
-        lad_error("%s:%d: expected name,status with status one of Pass, Fail, Skip, Crash, Timeout, Lost, Error, Missing, Flake",
+        lad_error("%s:%d: expected name,status with status one of Pass, Fail, Skip, Crash, Timeout, Lost, Error, "
+                  "Missing, Flake",
                   e->file, e->line);
         return false;
     }
     return true;
 }
 
-static bool read_list(struct lad_arena *arena, const char *file, bool statuses, const struct lad_cases *cases, struct list *list)
+static bool read_list(struct lad_arena *arena, const char *file, bool statuses, const struct lad_cases *cases,
+                      struct list *list)
 {
     char *text = lad_read_file(arena, file, 64u << 20, NULL), *end;
     if (!text)
@@ -163,7 +167,8 @@ static bool read_lists(struct lad_arena *arena, const char **files, bool statuse
 }
 
 /* The last entry that fits counts; device NULL: on any device. */
-static const struct entry *find_entry(const struct list *list, const struct lad_case *c, const struct lad_device *device)
+static const struct entry *find_entry(const struct list *list, const struct lad_case *c,
+                                      const struct lad_device *device)
 {
     for (size_t i = list->n; i-- > 0;) {
         const struct entry *e = &list->item[i];
@@ -184,8 +189,8 @@ static void note_absent(const struct list *list, const struct lad_run *run)
     }
 }
 
-static bool select_cases(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, bool *wanted,
-                         struct list *caselist)
+static bool select_cases(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases,
+                         bool *wanted, struct list *caselist)
 {
     const char *files[] = {o->caselist, NULL};
     if (!check_texts("only", o->only, is_only, cases) || !check_texts("include", o->include, is_glob, cases) ||
@@ -193,8 +198,9 @@ static bool select_cases(struct lad_arena *arena, const struct lad_options *o, c
         return false;
     for (size_t i = 0; i < cases->n; i++) {
         const struct lad_case *c = &cases->item[i];
-        wanted[i] = (!*o->only || fits_any(o->only, is_only, c)) && (!*o->include || fits_any(o->include, is_glob, c)) &&
-                    !fits_any(o->exclude, is_glob, c) && (!o->caselist || find_entry(caselist, c, NULL));
+        wanted[i] = (!*o->only || fits_any(o->only, is_only, c)) &&
+                    (!*o->include || fits_any(o->include, is_glob, c)) && !fits_any(o->exclude, is_glob, c) &&
+                    (!o->caselist || find_entry(caselist, c, NULL));
     }
     return true;
 }
@@ -217,8 +223,8 @@ static size_t *sort_cases(struct lad_arena *arena, const struct lad_cases *cases
     return order;
 }
 
-static void join_known(struct lad_arena *arena, struct lad_record *r, const struct entry *skip, const struct entry *known,
-                       const struct entry *flake)
+static void join_known(struct lad_arena *arena, struct lad_record *r, const struct entry *skip,
+                       const struct entry *known, const struct entry *flake)
 {
     if (skip)
         lad_record_set(arena, r, LAD_STATUS_SKIP, "ladder.skip.listed", "left out: %s", skip->why);
@@ -253,9 +259,19 @@ bool lad_plan(struct lad_arena *arena, const struct lad_options *o, const struct
                 continue;
             struct lad_record *r = LAD_PUSH(arena, run->record, run->n_records);
             *r = (struct lad_record){
-                .id = c->id, .file = c->file, .line = c->line, .group = lad_case_group(c), .proves = c->proves,
-                .rung = c->rung, .device = d->slug, .spec = d->spec, .seed = run->seed, .status = LAD_STATUS_MISSING,
-                .type = "ladder.missing", .message = "did not run", .exit_code = -1,
+                .id = c->id,
+                .file = c->file,
+                .line = c->line,
+                .group = lad_case_group(c),
+                .proves = c->proves,
+                .rung = c->rung,
+                .device = d->slug,
+                .spec = d->spec,
+                .seed = run->seed,
+                .status = LAD_STATUS_MISSING,
+                .type = "ladder.missing",
+                .message = "did not run",
+                .exit_code = -1,
             };
             join_known(arena, r, find_entry(&skips, c, d), find_entry(&known, c, d), find_entry(&flakes, c, d));
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What remains of a run: its reports, each written whole or not at all, and the exit status. Shared by run and report. */
+/* What remains of a run: its reports, each written whole or not at all, and the exit status. Shared by run and report.
+ */
 #include "../reports/report.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static bool write_each(struct lad_arena *arena, struct job job, const char *path
             if (!strcmp(r->device, one.device->slug))
                 *LAD_PUSH(arena, one.record, one.n_records) = *r;
         job.run = &one;
-        ok = write_to(&job, lad_printf(arena, "%.*s%s%s", (int)(place - path), path, one.device->slug, place + 6)) && ok;
+        ok =
+            write_to(&job, lad_printf(arena, "%.*s%s%s", (int)(place - path), path, one.device->slug, place + 6)) && ok;
     }
     return ok;
 }
@@ -133,7 +135,8 @@ static bool check_required(const struct lad_options *o, const struct lad_run *ru
             tested |= fits && was_tested(run, d);
         }
         if (!tested)
-            lad_error("--require %s: %s", *spec, there ? "nothing was tested on this device" : "no such device in this run");
+            lad_error("--require %s: %s", *spec,
+                      there ? "nothing was tested on this device" : "no such device in this run");
         ok = ok && tested;
     }
     return ok;

@@ -19,18 +19,18 @@ enum lane_state { LANE_IDLE, LANE_STARTING, LANE_CASE, LANE_PROOF, LANE_DONE };
 struct lane {
     const struct lad_device *device;
     enum lane_state state;
-    struct lad_record *at, *end;      /* the record in hand or next */
+    struct lad_record *at, *end; /* the record in hand or next */
     struct lad_child *child;
-    const struct lad_case *sent;      /* what the worker is at */
+    const struct lad_case *sent; /* what the worker is at */
     uint64_t sent_ns, beat_ns;
-    struct lad_record *last;          /* the last that the present worker completed */
+    struct lad_record *last;             /* the last that the present worker completed */
     const struct lad_record *failed[32]; /* by rung: the first gating case that failed */
     /* After a worker was lost rung 0 is proven in the next one; why: the case that cost it. */
     const char *why, *note;
-    size_t proof;                     /* next case to prove with, an index of lad_cases */
-    bool gone;                        /* the device did not come back: nothing more runs on it */
-    const char *stopped;              /* --fail-fast: the case that stopped it */
-    struct lad_record first;          /* the first failure of a case that is repeated, n_tries > 0 */
+    size_t proof;            /* next case to prove with, an index of lad_cases */
+    bool gone;               /* the device did not come back: nothing more runs on it */
+    const char *stopped;     /* --fail-fast: the case that stopped it */
+    struct lad_record first; /* the first failure of a case that is repeated, n_tries > 0 */
     struct lad_try *tries;
     size_t n_tries;
 };
@@ -95,21 +95,6 @@ static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
         r->watch->ended(r->watch->arg, r->run, rec);
 }
 
-/* Compares with what was known before the run. */
-static void join_known(struct lad_arena *arena, struct lad_record *rec)
-{
-    bool bad = rec->status >= LAD_STATUS_FAIL;
-    if (rec->known && rec->status == LAD_STATUS_PASS) {
-        rec->unexpected = true;
-    } else if (rec->known && bad && rec->status != rec->known_status) {
-        lad_record_fact(arena, rec, '!', "known to end in %s (%s), not in %s", lad_status_name(rec->known_status), rec->known,
-                        lad_status_name(rec->status));
-        rec->known = NULL;
-    } else if (bad && !rec->known && rec->flake) {
-        rec->known = lad_printf(arena, "fails now and then: %s", rec->flake);
-    }
-}
-
 /* Takes over what was planned; what the worker says of that is not believed. */
 static void complete(struct runner *r, struct lane *l, struct lad_record got)
 {
@@ -136,31 +121,21 @@ static void complete(struct runner *r, struct lane *l, struct lad_record got)
         l->n_tries--;
     }
     *rec = got;
-    rec->id = plan.id;
-    rec->file = plan.file;
-    rec->line = plan.line;
-    rec->group = plan.group;
-    rec->proves = plan.proves;
-    rec->rung = plan.rung;
-    rec->device = plan.device;
-    rec->spec = plan.spec;
-    rec->seed = plan.seed;
-    rec->known = plan.known;
-    rec->known_status = plan.known_status;
-    rec->flake = plan.flake;
+    lad_record_plan(rec, &plan);
     rec->tries = tries;
     rec->flaky = tries > 1 && !bad;
     rec->retry = l->tries;
     rec->n_retries = l->n_tries;
     l->tries = NULL;
     l->n_tries = 0;
-    join_known(r->arena, rec);
+    lad_record_known(r->arena, rec);
     l->last = rec;
     settle(r, l, rec);
     l->at++;
 }
 
-static void block(struct runner *r, struct lane *l, enum lad_status status, const char *type, const char *by, const char *format)
+static void block(struct runner *r, struct lane *l, enum lad_status status, const char *type, const char *by,
+                  const char *format)
 {
     struct lad_record *rec = l->at++;
     rec->status = status;
@@ -178,9 +153,11 @@ static void skip_settled(struct runner *r, struct lane *l)
         if (!is_planned(l->at))
             settle(r, l, l->at++);
         else if (l->stopped)
-            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.fail-fast", l->stopped, "blocked: --fail-fast, and %s failed");
+            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.fail-fast", l->stopped,
+                  "blocked: --fail-fast, and %s failed");
         else if (l->gone)
-            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.device", l->why, "blocked: needs the device, which was lost in %s");
+            block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked.device", l->why,
+                  "blocked: needs the device, which was lost in %s");
         else if (by)
             block(r, l, LAD_STATUS_BLOCKED, "ladder.blocked", by->id, "blocked: needs %s, which failed");
         else
@@ -217,34 +194,6 @@ static void drop_worker(struct lane *l, const char *why)
     l->proof = 0;
 }
 
-static struct lad_record describe_end(struct lad_arena *arena, const struct lad_child_end *end, uint64_t limit_ns,
-                                      const char *garbage)
-{
-    struct lad_record got = {.exit_code = end->exit_code, .signal = end->signal, .status = LAD_STATUS_MISSING};
-    double limit_s = (double)limit_ns / 1e9;
-    if (end->abandoned)
-        lad_record_set(arena, &got, LAD_STATUS_LOST, "ladder.lost.unkillable",
-                       "no end within %g s, and the worker does not even die of SIGKILL", limit_s);
-    else if (end->overflowed || garbage)
-        lad_record_set(arena, &got, LAD_STATUS_ERROR, "ladder.worker.garbage",
-                       "something wrote into the worker's record pipe: %.60s", garbage ? garbage : "a line without end");
-    else if (end->late)
-        lad_record_set(arena, &got, LAD_STATUS_TIMEOUT, "ladder.timeout", "no end within %g s, the worker had to be killed",
-                       limit_s);
-    else if (end->closed)
-        lad_record_set(arena, &got, LAD_STATUS_ERROR, "ladder.worker.pipe", "something closed the worker's record pipe");
-    else if (end->signal == SIGKILL)
-        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.signal",
-                       "the worker was killed (SIGKILL), perhaps because memory ran out");
-    else if (end->signal)
-        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.signal", "the worker died: %s",
-                       lad_signal_name(end->signal));
-    else
-        lad_record_set(arena, &got, LAD_STATUS_CRASH, "ladder.crash.exit", "the worker ended in the midst of the case, exit status %d",
-                       end->exit_code);
-    return got;
-}
-
 static uint64_t get_limit_ns(const struct runner *r, const struct lad_case *c)
 {
     return (c->timeout_s ? c->timeout_s : r->options->timeout_s) * UINT64_C(1000000000);
@@ -254,14 +203,15 @@ static uint64_t get_limit_ns(const struct runner *r, const struct lad_case *c)
 static void end_worker(struct runner *r, struct lane *l, const char *garbage)
 {
     const struct lad_child_end *end = lad_child_end(l->child);
-    struct lad_record got = describe_end(r->arena, end, l->sent ? get_limit_ns(r, l->sent) : START_NS, garbage);
+    struct lad_record got = lad_record_end(r->arena, end, l->sent ? get_limit_ns(r, l->sent) : START_NS, garbage);
     got.output = lad_child_output(r->arena, l->child, &got.output_bytes);
     got.time_ns = lad_now_ns() - l->sent_ns;
     switch (l->state) {
     case LANE_CASE: {
         const char *id = l->at->id;
         if (l->last)
-            lad_record_fact(r->arena, &got, '-', "other cases ran in the same process before, the last was %s", l->last->id);
+            lad_record_fact(r->arena, &got, '-', "other cases ran in the same process before, the last was %s",
+                            l->last->id);
         drop_worker(l, id);
         complete(r, l, got);
         break;
@@ -305,8 +255,8 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
     if (state == LANE_CASE && r->watch && r->watch->began)
         r->watch->began(r->watch->arg, r->run, l->at);
     lad_child_send(l->child, json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:I}}", "run", "file", c->file, "case", c->id,
-                                       "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
-                                       state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "timeout_s",
+                                       "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index,
+                                       "drop", state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "timeout_s",
                                        (json_int_t)(limit_ns / 1000000000u)));
     /* Where nobody listens any more the end of the worker is on its way. */
 }
@@ -355,7 +305,8 @@ static void start_next(struct runner *r, struct lane *l)
         }
         const struct lad_case *proof = l->why ? next_proof(r, l) : NULL;
         if (!proof && l->why) {
-            l->note = lad_printf(r->arena, "a new process had to be started after %s; rung 0 passed in it first", l->why);
+            l->note =
+                lad_printf(r->arena, "a new process had to be started after %s; rung 0 passed in it first", l->why);
             l->why = NULL;
         }
         if (proof)
@@ -476,14 +427,15 @@ static void name_missing(struct runner *r)
         bool running = l->state == LANE_CASE;
         for (struct lad_record *rec = l->at; rec < l->end; rec++)
             if (is_planned(rec))
-                rec->message = lad_printf(r->arena, "%s: %s", rec == l->at && running ? "did not come to its end" : "did not run",
-                                          r->run->cut);
+                rec->message =
+                    lad_printf(r->arena, "%s: %s", rec == l->at && running ? "did not come to its end" : "did not run",
+                               r->run->cut);
         lad_child_destroy(&l->child);
     }
 }
 
-bool lad_run_all(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, struct lad_run *run,
-                 const struct lad_watch *watch)
+bool lad_run_all(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases,
+                 struct lad_run *run, const struct lad_watch *watch)
 {
     struct runner r = {.arena = arena, .options = o, .cases = cases, .run = run, .watch = watch};
     const char *path = lad_printf(arena, "%s/journal.jsonl", o->output);

@@ -68,7 +68,8 @@ static const struct lad_backend *load_plugin(const char *file, struct lad_fail *
     if (!b)
         snprintf(fail->text, sizeof fail->text, "%s", dlerror());
     else if (b->abi != LAD_BACKEND_ABI)
-        snprintf(fail->text, sizeof fail->text, "made for version %u of backend.h, expected %u", b->abi, LAD_BACKEND_ABI);
+        snprintf(fail->text, sizeof fail->text, "made for version %u of backend.h, expected %u", b->abi,
+                 LAD_BACKEND_ABI);
     else if (!b->name || !b->prefix || !b->enumerate || !b->open || !b->close || !b->buf_create || !b->buf_destroy ||
              !b->buf_write || !b->buf_read || !b->kernel_create || !b->kernel_destroy || !b->dispatch || !b->wait)
         snprintf(fail->text, sizeof fail->text, "its lad_backend lacks a required member");
@@ -130,8 +131,8 @@ static bool get_ready(struct worker *w, size_t index, struct lad_arena *arena, s
         lad_gpu_close(&w->gpu);
     w->open = false;
     if (index >= w->n_devices) {
-        lad_record_set(arena, r, LAD_STATUS_LOST, "ladder.lost.device", "the driver lists %zu devices now, this was number %zu",
-                       w->n_devices, index);
+        lad_record_set(arena, r, LAD_STATUS_LOST, "ladder.lost.device",
+                       "the driver lists %zu devices now, this was number %zu", w->n_devices, index);
         return false;
     }
     uint64_t deadline = w->gpu.deadline_ns;
@@ -182,7 +183,8 @@ static void run_case(struct worker *w, json_t *want)
     if (r.status == LAD_STATUS_MISSING)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.verdict", "the probe came to no verdict");
     r.time_ns = lad_now_ns() - start;
-    bool over = r.status == LAD_STATUS_LOST || r.status == LAD_STATUS_TIMEOUT || w->gpu.fail.lost || w->gpu.fail.timeout;
+    bool over =
+        r.status == LAD_STATUS_LOST || r.status == LAD_STATUS_TIMEOUT || w->gpu.fail.lost || w->gpu.fail.timeout;
     fflush(stdout);
     answer(json_pack("{s:o, s:b}", "record", lad_record_json(&r), "over", over));
     if (over)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL drivers that no one should have to use, for ci/tests/icds.sh. Compiled once per -DMODE: CRASH and HANG when they
- * are loaded, COUNT and LIE when they are asked for platforms. */
+/* OpenCL drivers that no one should have to use, for ci/tests/icds.sh. Compiled once per -DMODE: CRASH and HANG when
+ * they are loaded, COUNT and LIE when they are asked for platforms. */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
 #include <CL/cl_ext.h>

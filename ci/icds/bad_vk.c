@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vulkan drivers that no one should have to use, for ci/tests/icds.sh. Compiled once per -DMODE: CRASH and HANG when they
- * are loaded, COUNT and LIE when they are asked for devices. */
+/* Vulkan drivers that no one should have to use, for ci/tests/icds.sh. Compiled once per -DMODE: CRASH and HANG when
+ * they are loaded, COUNT and LIE when they are asked for devices. */
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>

@@ -46,7 +46,8 @@ static void destroy(struct lad_dev *dev, struct lad_buf *buf)
     (void)dev, (void)buf;
 }
 
-static bool write_buf(struct lad_dev *dev, struct lad_buf *b, uint64_t at, const void *data, size_t n, struct lad_fail *fail)
+static bool write_buf(struct lad_dev *dev, struct lad_buf *b, uint64_t at, const void *data, size_t n,
+                      struct lad_fail *fail)
 {
     (void)dev, (void)b, (void)at, (void)data, (void)n, (void)fail;
     return false;

@@ -206,7 +206,7 @@ for moment in 0 0.1 0.25 0.4 0.6 0.85 1.1 1.5 2 2.5; do
     check "killed after $moment s: report says so" is "$status" 1
     check "killed after $moment s: $ran cases ran, the others are missing" is "$(missing kill)" $((60 - ran))
     check "killed after $moment s: complete JUnit" whole kill 60
-    for wait in 1 2 3 4 5 6 7 8 9 10; do [ -z "$(workers $pid)" ] || sleep 0.1; done
+    for _ in 1 2 3 4 5 6 7 8 9 10; do [ -z "$(workers $pid)" ] || sleep 0.1; done
     check "killed after $moment s: no worker is left" is "$(workers $pid)" ""
 done
 
@@ -228,6 +228,9 @@ go report $steps --only step-pass --junit /dev/full
 check "no room for a report: 99" is "$status" 99
 check "and it is said" grep -q '/dev/full: cannot write: No space left' "$tmp/report.err"
 check "devices are written to, not replaced" test -c /dev/full
+status=0
+"$tool" run --device host --no-builtin $steps --output /proc/nowhere >/dev/null 2>&1 || status=$?
+check "a folder that cannot be made: 99" is "$status" 99
 if unshare -rm true 2>/dev/null; then
     mkdir "$tmp/small"
     status=0
@@ -236,6 +239,14 @@ if unshare -rm true 2>/dev/null; then
     check "a disk that fills up in the run: 99" is "$status" 99
     check "and it is said" grep -q 'cannot write: No space left' "$tmp/small.err"
 fi
+
+# ---- the summary on GitHub ----
+
+for i in 1 2; do
+    GITHUB_STEP_SUMMARY=$tmp/summary "$tool" run --device host --no-builtin $steps --only step-pass --github-summary \
+        --output "$tmp/summed" >/dev/null 2>&1 || true
+done
+check "the summary is appended to what is there" is "$(grep -c 'gpuladder' "$tmp/summary")" "$((2 * $(grep -c gpuladder "$tmp/summed/report.md")))"
 
 # ---- cost ----
 

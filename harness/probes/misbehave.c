@@ -112,10 +112,20 @@ static const struct {
     const char *name;
     void (*run)(void);
 } modes[] = {
-    {"pass", do_nothing},   {"segv", do_segv},      {"abort", abort},         {"exit", do_exit},
-    {"spin", do_spin},      {"stubborn", do_stubborn}, {"oom", do_oom},       {"chatty", do_chatty},
-    {"close-pipe", do_close_pipe}, {"garbage", do_garbage}, {"flood", do_flood}, {"sleep", do_sleep},
-    {"chatty-exit", do_chatty_exit}, {"die-after", do_die_after},
+    {"pass", do_nothing},
+    {"segv", do_segv},
+    {"abort", abort},
+    {"exit", do_exit},
+    {"spin", do_spin},
+    {"stubborn", do_stubborn},
+    {"oom", do_oom},
+    {"chatty", do_chatty},
+    {"close-pipe", do_close_pipe},
+    {"garbage", do_garbage},
+    {"flood", do_flood},
+    {"sleep", do_sleep},
+    {"chatty-exit", do_chatty_exit},
+    {"die-after", do_die_after},
 };
 
 static const char *get_param(const struct lad_case *c, const char *name)
