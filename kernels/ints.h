@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. */
+/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. GLSL leaves % of
+ * negative numbers undefined, so signed types spell their REMAINDER out. */
 #define SCALARS(S) S(uint, n)
 #ifdef LAD_GLSL /* its % leaves negative operands undefined */
 #define REST(x, y) ((x) - (x) / (y) * (y))

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals of the reference: loads, targets, stores, the nonblocking log, force and release. */
+#include "vm_ref.h"
+#include <string.h>
+
+void lad_vm_load(const struct vm *m, const unsigned char *base, uint32_t signal, uint32_t element, uint64_t *v, uint64_t *x)
+{
+    const struct lad_vm_signal *s = &m->signal[signal];
+    size_t at = (size_t)m->gid * s->array_size + element;
+    if (s->width <= 32) {
+        *v = ((const uint32_t *)(base + s->val_offset))[at];
+        *x = m->two_state ? 0 : ((const uint32_t *)(base + s->xz_offset))[at];
+    } else {
+        *v = ((const uint64_t *)(base + s->val_offset))[at];
+        *x = m->two_state ? 0 : ((const uint64_t *)(base + s->xz_offset))[at];
+    }
+}
+
+/* Bits of `plane` that an element keeps, and those that it gets. */
+#define MERGE(type, offset, plane)                                                                                      \
+    do {                                                                                                                \
+        type *word = (type *)(base + (offset)) + at;                                                                    \
+        type now = (type)((*word & ~put) | ((plane) & put));                                                            \
+        *changed |= *word != now;                                                                                       \
+        *word = now;                                                                                                    \
+    } while (0)
+
+void lad_vm_put(struct vm *m, unsigned char *base, const struct target *t, uint64_t v, uint64_t x, bool *changed)
+{
+    const struct lad_vm_signal *s = &m->signal[t->signal];
+    size_t at = (size_t)m->gid * s->array_size + t->element;
+    uint64_t put = lad_vm_mask(t->width);
+    if (t->start) { /* positions wrap around at 2^32: a part that hangs below bit 0 */
+        uint64_t below = (1ull << 32) - t->start;
+        if (t->start < 64) {
+            put <<= t->start;
+            v <<= t->start;
+            x <<= t->start;
+        } else if (below < 64) {
+            put >>= below;
+            v >>= below;
+            x >>= below;
+        } else {
+            put = 0;
+        }
+    }
+    put &= lad_vm_mask(s->width);
+    if (s->width <= 32) {
+        MERGE(uint32_t, s->val_offset, v);
+        if (!m->two_state)
+            MERGE(uint32_t, s->xz_offset, x);
+    } else {
+        MERGE(uint64_t, s->val_offset, v);
+        if (!m->two_state)
+            MERGE(uint64_t, s->xz_offset, x);
+    }
+}
+
+static bool is_active(const uint32_t *slots, uint32_t slot)
+{
+    return slot != VM_NONE && slots[slot] != VM_NONE;
+}
+
+static bool is_overridden(const struct vm *m, uint32_t signal)
+{
+    return is_active(m->force_id, m->ovrd[signal].force_slot) || is_active(m->passign_id, m->ovrd[signal].passign_slot);
+}
+
+void lad_vm_store(struct vm *m, const struct target *t, uint64_t v, uint64_t x)
+{
+    bool changed = false;
+    if (!is_overridden(m, t->signal))
+        lad_vm_put(m, m->signals, t, v, x, &changed);
+    else if (!m->ovrd[t->signal].is_variable)
+        lad_vm_put(m, m->shadow, t, v, x, &changed);
+}
+
+int lad_vm_resolve(const struct vm *m, const struct lad_vm_asgn *a, const struct cell *idx, struct target *t)
+{
+    const struct lad_vm_signal *s = &m->signal[a->signal];
+    bool bad = idx && (idx->x || idx->v >> 32);
+    uint32_t i = idx ? (uint32_t)idx->v : 0;
+    *t = (struct target){a->signal, 0, 0, s->width, bad};
+    switch (a->flags & (VM_ASGN_ARRAY | VM_ASGN_BIT | VM_ASGN_RANGE | VM_ASGN_INDEXED | VM_ASGN_WIDE_CONST)) {
+    case 0:
+        break;
+    case VM_ASGN_ARRAY:
+        t->element = i;
+        break;
+    case VM_ASGN_ARRAY | VM_ASGN_RANGE:
+        t->element = i;
+        t->start = a->range_lsb;
+        t->width = a->width;
+        break;
+    case VM_ASGN_BIT:
+        t->start = i;
+        t->width = 1;
+        break;
+    case VM_ASGN_RANGE:
+        t->start = a->range_lsb;
+        t->width = a->width;
+        break;
+    case VM_ASGN_RANGE | VM_ASGN_INDEXED:
+        t->start = i;
+        t->width = a->width;
+        break;
+    default:
+        return VM_ERROR_ENTRY;
+    }
+    if ((s->array_size != 1) != ((a->flags & VM_ASGN_ARRAY) != 0))
+        return VM_ERROR_ENTRY;
+    t->ignored |= t->element >= s->array_size;
+    return 0;
+}
+
+int lad_vm_log(struct vm *m, const struct target *t, uint64_t v, uint64_t x)
+{
+    if (t->ignored)
+        return 0;
+    uint32_t n = *m->nba_count, *log = m->nba_log + (size_t)n * VM_LOG_WORDS;
+    if (n >= m->parm[VM_PARM_NBA])
+        return VM_ERROR_NBA_FULL;
+    v &= lad_vm_mask(t->width);
+    x &= lad_vm_mask(t->width);
+    log[0] = t->signal;
+    log[1] = t->element;
+    log[2] = t->start;
+    log[3] = t->width;
+    log[4] = (uint32_t)v;
+    log[5] = (uint32_t)(v >> 32);
+    log[6] = (uint32_t)x;
+    log[7] = (uint32_t)(x >> 32);
+    *m->nba_count = n + 1;
+    return 0;
+}
+
+/* Evaluates an override's right-hand side and writes it to the state, whatever overrides the signal. */
+static int drive(struct vm *m, uint32_t id, bool *changed)
+{
+    const struct lad_vm_force *f = &m->force[id];
+    struct target t = {f->signal, 0, 0, m->signal[f->signal].width, false};
+    struct cell value;
+    int error = lad_vm_eval(m, f->rhs, &value);
+    if (!error)
+        lad_vm_put(m, m->signals, &t, value.v & lad_vm_mask(t.width), value.x & lad_vm_mask(t.width), changed);
+    return error;
+}
+
+int lad_vm_refresh(struct vm *m)
+{
+    uint32_t n_force = m->parm[VM_PARM_FORCES], n_passign = m->parm[VM_PARM_PASSIGNS];
+    bool changed = true;
+    int error;
+    for (uint32_t pass = 0; pass < n_force + n_passign && changed; pass++) {
+        changed = false;
+        for (uint32_t i = 0; i < n_passign; i++)
+            if (m->passign_id[i] != VM_NONE &&
+                !is_active(m->force_id, m->ovrd[m->force[m->passign_id[i]].signal].force_slot) &&
+                (error = drive(m, m->passign_id[i], &changed)))
+                return error;
+        for (uint32_t i = 0; i < n_force; i++)
+            if (m->force_id[i] != VM_NONE && (error = drive(m, m->force_id[i], &changed)))
+                return error;
+    }
+    return 0;
+}
+
+enum go lad_vm_force(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
+{
+    bool changed = false;
+    if (id >= m->n_force)
+        return lad_vm_fail(m, p, ip, VM_ERROR_TABLE_INDEX);
+    const struct lad_vm_force *f = &m->force[id];
+    bool procedural = f->flags & VM_FORCE_PROCEDURAL, variable = f->flags & VM_FORCE_REG;
+    if (f->flags & VM_FORCE_FALLBACK)
+        return lad_vm_fail(m, p, ip, VM_ERROR_ENTRY);
+    if (f->signal >= m->n_signal)
+        return lad_vm_fail(m, p, ip, VM_ERROR_TABLE_INDEX);
+    struct target t = {f->signal, 0, 0, m->signal[f->signal].width, false};
+    if (m->signal[f->signal].array_size != 1)
+        return lad_vm_fail(m, p, ip, VM_ERROR_ENTRY);
+    struct cell value;
+    int error = lad_vm_eval(m, f->rhs, &value);
+    if (!error && (procedural ? !variable || f->passign_slot == VM_NONE : f->force_slot == VM_NONE))
+        error = VM_ERROR_ENTRY;
+    if (error)
+        return lad_vm_fail(m, p, ip, error);
+    value.v &= lad_vm_mask(t.width);
+    value.x &= lad_vm_mask(t.width);
+    if (!variable && !is_overridden(m, f->signal)) {
+        uint64_t v, x;
+        lad_vm_load(m, m->signals, f->signal, 0, &v, &x);
+        lad_vm_put(m, m->shadow, &t, v, x, &changed);
+    }
+    if (procedural)
+        m->passign_id[f->passign_slot] = f->force_id;
+    else
+        m->force_id[f->force_slot] = f->force_id;
+    if (!procedural || !is_active(m->force_id, f->force_slot))
+        lad_vm_put(m, m->signals, &t, value.v, value.x, &changed);
+    m->ip[p] = ip + 1;
+    return GO_ON;
+}
+
+/* What the signal is when its force ends: the procedural assign's value, its own (a variable), its driver's (a net). */
+static int let_go(struct vm *m, const struct lad_vm_release *r)
+{
+    bool changed = false;
+    struct target t = {r->signal, 0, 0, m->signal[r->signal].width, false};
+    uint64_t v, x;
+    m->force_id[r->force_slot] = VM_NONE;
+    if (is_active(m->passign_id, r->passign_slot))
+        return drive(m, m->passign_id[r->passign_slot], &changed);
+    if (!(r->flags & VM_FORCE_REG)) {
+        lad_vm_load(m, m->shadow, r->signal, 0, &v, &x);
+        lad_vm_put(m, m->signals, &t, v, x, &changed);
+    }
+    return 0;
+}
+
+enum go lad_vm_release(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
+{
+    if (id >= m->n_release)
+        return lad_vm_fail(m, p, ip, VM_ERROR_TABLE_INDEX);
+    const struct lad_vm_release *r = &m->release[id];
+    bool procedural = r->flags & VM_FORCE_PROCEDURAL;
+    if (r->flags & VM_FORCE_FALLBACK)
+        return lad_vm_fail(m, p, ip, VM_ERROR_ENTRY);
+    if (r->signal >= m->n_signal)
+        return lad_vm_fail(m, p, ip, VM_ERROR_TABLE_INDEX);
+    if (m->signal[r->signal].array_size != 1 || (procedural ? r->passign_slot : r->force_slot) == VM_NONE)
+        return lad_vm_fail(m, p, ip, VM_ERROR_ENTRY);
+    if (procedural) {
+        m->passign_id[r->passign_slot] = VM_NONE;
+    } else if (m->force_id[r->force_slot] != VM_NONE) {
+        int error = let_go(m, r);
+        if (error)
+            return lad_vm_fail(m, p, ip, error);
+    }
+    m->ip[p] = ip + 1;
+    return GO_ON;
+}
