@@ -115,10 +115,20 @@ bool lad_publish(struct lad_arena *arena, const struct lad_options *o, const str
     return ok;
 }
 
+/* Drivers were looked for: then the harness's own device alone is no evidence of anything. */
+static bool wanted_drivers(const struct lad_run *run)
+{
+    for (const struct lad_icd *icd = run->icd; icd < run->icd + run->n_icds; icd++)
+        if (strcmp(icd->api, "host"))
+            return true;
+    return false;
+}
+
 static bool was_tested(const struct lad_run *run, const struct lad_device *device)
 {
+    bool host_counts = device || !wanted_drivers(run);
     for (const struct lad_record *r = run->record; r < run->record + run->n_records; r++)
-        if ((!device || !strcmp(r->device, device->slug)) &&
+        if ((device ? !strcmp(r->device, device->slug) : host_counts || strcmp(r->device, "host")) &&
             (r->status == LAD_STATUS_PASS || (r->status >= LAD_STATUS_FAIL && r->status < LAD_STATUS_MISSING)))
             return true;
     return false;

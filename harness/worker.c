@@ -155,6 +155,14 @@ static const char *text_of(json_t *want, const char *name)
     return text ? text : "";
 }
 
+static void run_probe(struct lad_gpu *gpu, const struct lad_probe *probe, const struct lad_case *c, struct lad_arena *arena,
+                      struct lad_record *r)
+{
+    uint64_t dropped = gpu->n_dropped;
+    probe->run(gpu, c, arena, r);
+    r->n_dropped = gpu->n_dropped - dropped;
+}
+
 static void run_case(struct worker *w, json_t *want)
 {
     struct lad_arena *arena = lad_arena_create();
@@ -179,7 +187,7 @@ static void run_case(struct worker *w, json_t *want)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.case", "%s",
                        c ? "no such probe" : "the worker does not find the case in its file");
     else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r))
-        probe->run(&w->gpu, c, arena, &r);
+        run_probe(&w->gpu, probe, c, arena, &r);
     if (r.status == LAD_STATUS_MISSING)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.verdict", "the probe came to no verdict");
     r.time_ns = lad_now_ns() - start;
@@ -189,6 +197,7 @@ static void run_case(struct worker *w, json_t *want)
     answer(json_pack("{s:o, s:b}", "record", lad_record_json(&r), "over", over));
     if (over)
         _exit(0); /* freeing what a device may still use can hang or crash: leave it all behind */
+    lad_gpu_trim(&w->gpu);
     lad_arena_destroy(&arena);
 }
 
