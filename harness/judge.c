@@ -5,21 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASKED_ELEMENTS (1u << 20) /* larger buffers are not summed up again */
+
 static bool read_back(struct lad_point *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         struct lad_obj *o = &p->obj[i];
         void *after = p->data[i].after;
-        lad_canary_fill(LAD_CANARY_HOST, after, o->total, 0);
+        lad_canary_fill(LAD_CANARY_HOST, (char *)after - o->front, o->front + o->total, 0 - o->front / 4);
         if (o->buf->mem == LAD_MEM_DEVICE) {
-            if (!lad_gpu_read(p->gpu, o->gpu, 0, after, o->total))
+            if (!lad_gpu_read(p->gpu, o->gpu, 0, (char *)after - o->front, o->front + o->total))
                 return lad_point_api_failed(p, lad_printf(p->arena, "reading buffer %s back", o->buf->name));
             continue;
         }
         const void *from = lad_gpu_map(p->gpu, o->gpu, false);
         if (!from)
             return lad_point_api_failed(p, lad_printf(p->arena, "mapping buffer %s to read it", o->buf->name));
-        memcpy(after, from, o->total);
+        memcpy((char *)after - o->front, from, o->front + o->total);
         if (!lad_gpu_unmap(p->gpu, o->gpu))
             return lad_point_api_failed(p, "unmapping");
     }
@@ -53,9 +55,11 @@ static void check_surroundings(struct lad_point *p)
         const struct lad_obj *o = &p->obj[i];
         const char *before = p->data[i].before, *after = p->data[i].after;
         uint64_t end = (o->bytes + 3) & ~3ull;
-        if (memcmp(before + end, after + end, o->total - end)) {
-            lad_record_fact(p->arena, p->r, '!', "the %u bytes behind buffer %s were overwritten", LAD_REDZONE, o->buf->name);
-            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.redzone", "memory behind buffer %s was overwritten",
+        bool behind = memcmp(before + end, after + end, o->total - end), ahead = memcmp(before - o->front, after - o->front, o->front);
+        if (behind || ahead) {
+            const char *where = behind ? "behind" : "ahead of";
+            lad_record_fact(p->arena, p->r, '!', "the canary %s buffer %s was overwritten", where, o->buf->name);
+            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.redzone", "memory %s buffer %s was overwritten", where,
                            o->buf->name);
         }
         if (o->buf->role == LAD_INPUT && memcmp(p->data[i].written ? p->data[i].written : before, after, o->bytes)) {
@@ -111,6 +115,80 @@ static void check_expects(struct lad_point *p)
     }
 }
 
+static uint32_t sum_words(const void *data, uint64_t n)
+{
+    const uint32_t *words = data;
+    uint32_t sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += words[i] * (2 * (uint32_t)i + 1);
+    return sum;
+}
+
+/* What the device itself says that the buffer holds (kernels/checksum.k), so that four bytes have to come back whole. */
+static bool sum_on_device(struct lad_point *p, struct lad_obj *o, uint32_t n, uint32_t *sum)
+{
+    struct lad_kernel_desc desc;
+    struct lad_buf_desc pair = {.bytes = 8};
+    uint32_t scalars[3] = {n, 0, 1}, words[2] = {0, 0};
+    struct lad_buf *out = lad_gpu_buf(p->gpu, &pair);
+    memset(&desc, 0, sizeof desc);
+    desc.source = lad_kernel_find("checksum");
+    desc.local[0] = 64;
+    desc.local[1] = desc.local[2] = 1;
+    struct lad_bind binds[] = {{o->gpu, o->front, 0}, {out, 0, 0}};
+    struct lad_dispatch d = {.groups = {(n + 63) / 64, 1, 1}, .binds = binds, .scalars = scalars};
+    enum lad_drop drop = p->gpu->drop;
+    p->gpu->drop = LAD_DROP_NONE; /* an instrument, not the case */
+    bool ok = out && lad_gpu_plant(p->gpu, out, 0, words, sizeof words) && (d.kernel = lad_gpu_kernel(p->gpu, &desc)) &&
+              lad_gpu_dispatch(p->gpu, &d) && lad_gpu_wait(p->gpu) && lad_gpu_read(p->gpu, out, 0, words, sizeof words) &&
+              words[1] == n;
+    p->gpu->drop = drop;
+    lad_gpu_free(p->gpu, out);
+    *sum = words[0];
+    return ok;
+}
+
+/* Parts "the work was wrong" from "the host never saw it": the device sums up its own memory. */
+static void ask_device(struct lad_point *p, const struct lad_expect *e, struct lad_obj *o)
+{
+    const struct lad_data *d = &p->data[o - p->obj];
+    uint32_t sum, n = (uint32_t)(o->bytes / 4), bytes = lad_type_bytes(o->buf->type);
+    struct lad_oracle_in in = {p->data, p->n, &p->scope, e->with, p->gpu};
+    if (!n || d->n > ASKED_ELEMENTS)
+        return;
+    if (!sum_on_device(p, o, n, &sum)) {
+        lad_record_fact(p->arena, p->r, '-', "the device could not sum up buffer %s itself", o->buf->name);
+        return;
+    }
+    char *right = lad_point_memory(o->bytes + 4);
+    for (uint64_t i = 0; i < d->n; i++) {
+        uint64_t bits = lad_oracle_find(e->oracle)->at(&in, d, i);
+        memcpy(right + i * bytes, &bits, bytes);
+    }
+    if (sum == sum_words(right, n))
+        lad_record_fact(p->arena, p->r, '!', "the device's own checksum of buffer %s is right: the work was done, the host does"
+                        " not see it", o->buf->name);
+    else if (sum == sum_words(d->after, n))
+        lad_record_fact(p->arena, p->r, '+', "the device's own checksum of buffer %s agrees with what the host read",
+                        o->buf->name);
+    else
+        lad_record_fact(p->arena, p->r, '!', "the device's own checksum of buffer %s fits neither what was expected nor what"
+                        " the host read", o->buf->name);
+    free(right);
+}
+
+/* Does the device still take work? */
+static void submit_again(struct lad_point *p)
+{
+    const uint32_t mark = 0x3A4B0002u;
+    uint32_t word = 0;
+    if (!p->marker)
+        return;
+    bool ok = lad_gpu_fill(p->gpu, p->marker, 8, 4, mark) && lad_gpu_wait(p->gpu) &&
+              lad_gpu_read(p->gpu, p->marker, 8, &word, 4) && word == mark;
+    lad_record_fact(p->arena, p->r, ok ? '+' : '!', "a fill command in a later batch %s", ok ? "landed" : "did not land");
+}
+
 /* A buffer that is wrong through its mapping is read once more by explicit copy: it parts the work from the view of it. */
 static void look_again(struct lad_point *p)
 {
@@ -119,14 +197,16 @@ static void look_again(struct lad_point *p)
         if (!p->r->seen[i].n_wrong)
             continue;
         void *again = lad_point_memory(o->total);
-        bool ok = lad_gpu_read(p->gpu, o->gpu, 0, again, o->bytes);
+        bool ok = lad_gpu_read(p->gpu, o->gpu, o->front, again, o->bytes);
         if (ok && memcmp(again, p->data[o - p->obj].after, o->bytes))
             lad_record_fact(p->arena, p->r, '!', "buffer %s reads differently by a second, explicit copy: the host's first view"
                             " of it was wrong", o->buf->name);
         else if (ok)
             lad_record_fact(p->arena, p->r, '+', "buffer %s reads the same by a second, explicit copy", o->buf->name);
         free(again);
+        ask_device(p, &p->c->expects[i], o);
     }
+    submit_again(p);
 }
 
 void lad_point_judge(struct lad_point *p)

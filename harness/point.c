@@ -158,17 +158,21 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     *o = (struct lad_obj){.buf = b, .bytes = (uint64_t)count * lad_type_bytes(b->type)};
     *d = (struct lad_data){.buf = b, .n = (uint64_t)count};
     o->total = ((o->bytes + 3) & ~3ull) + LAD_REDZONE;
-    if (!lad_point_need(p, LAD_CAP_BUFFER_BYTES, o->total))
+    uint64_t align = p->gpu->info.cap[LAD_CAP_OFFSET_ALIGN];
+    if (p->c->rung > LAD_OFFSET_RUNG && align && align <= 4096)
+        o->front = (LAD_REDZONE + align - 1) / align * align;
+    uint64_t whole = o->front + o->total;
+    if (!lad_point_need(p, LAD_CAP_BUFFER_BYTES, whole))
         return false;
     p->n++;
     if (b->mem == LAD_MEM_HOST_POINTER)
-        o->host = lad_point_memory(o->total);
-    struct lad_buf_desc desc = {o->total, b->mem, b->address, o->host};
+        o->host = lad_point_memory(whole);
+    struct lad_buf_desc desc = {whole, b->mem, b->address, o->host};
     o->gpu = lad_gpu_buf(p->gpu, &desc);
     if (!o->gpu)
-        return lad_point_api_failed(p, lad_printf(p->arena, "making buffer %s of %llu bytes", b->name, (unsigned long long)o->total));
-    d->before = lad_point_memory(o->total);
-    d->after = lad_point_memory(o->total);
+        return lad_point_api_failed(p, lad_printf(p->arena, "making buffer %s of %llu bytes", b->name, (unsigned long long)whole));
+    d->before = (char *)lad_point_memory(whole) + o->front;
+    d->after = (char *)lad_point_memory(whole) + o->front;
     return true;
 }
 
@@ -177,8 +181,10 @@ void lad_point_free(struct lad_point *p)
     for (size_t i = 0; i < p->n; i++) {
         lad_gpu_free(p->gpu, p->obj[i].gpu);
         free(p->obj[i].host);
-        free(p->data[i].before);
-        free(p->data[i].after);
+        if (p->data[i].before)
+            free((char *)p->data[i].before - p->obj[i].front);
+        if (p->data[i].after)
+            free((char *)p->data[i].after - p->obj[i].front);
         free(p->data[i].written);
     }
     lad_gpu_free(p->gpu, p->witness);
@@ -194,7 +200,7 @@ uint32_t lad_point_table(struct lad_point *p, const char *prefix, uint64_t *tabl
         if (!p->obj[i].buf->address || strncmp(p->obj[i].buf->name, prefix, strlen(prefix)))
             continue;
         if (table)
-            table[n] = p->gpu->backend->buf_address(p->gpu->dev, p->obj[i].gpu);
+            table[n] = p->gpu->backend->buf_address(p->gpu->dev, p->obj[i].gpu) + p->obj[i].front;
         if (reach)
             reach[n] = p->obj[i].gpu;
         n++;
@@ -206,14 +212,14 @@ uint32_t lad_point_table(struct lad_point *p, const char *prefix, uint64_t *tabl
 bool lad_point_upload(struct lad_point *p, struct lad_obj *o, const void *data)
 {
     if (o->buf->mem == LAD_MEM_DEVICE || !o->bytes)
-        return lad_gpu_upload(p->gpu, o->gpu, 0, data, o->bytes) || lad_point_api_failed(p, "uploading");
-    void *to = lad_gpu_map(p->gpu, o->gpu, true);
+        return lad_gpu_upload(p->gpu, o->gpu, o->front, data, o->bytes) || lad_point_api_failed(p, "uploading");
+    char *to = lad_gpu_map(p->gpu, o->gpu, true);
     if (!to)
         return lad_point_api_failed(p, "mapping for upload");
     if (p->gpu->drop == LAD_DROP_UPLOAD)
         p->gpu->n_dropped++;
     else
-        memcpy(to, data, o->bytes);
+        memcpy(to + o->front, data, o->bytes);
     return lad_gpu_unmap(p->gpu, o->gpu) || lad_point_api_failed(p, "unmapping after upload");
 }
 
@@ -231,16 +237,22 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     struct lad_obj *o = &p->obj[i];
     struct lad_data *d = &p->data[i];
     bool input = o->buf->role != LAD_OUTPUT;
-    lad_canary_fill(input ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, d->before, o->total, 0);
+    uint64_t whole = o->front + o->total;
+    char *start = (char *)d->before - o->front;
+    uint32_t tag = LAD_TAG + (uint32_t)i;
+    lad_canary_fill(input ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, start, whole, 0 - o->front / 4);
+    if (o->front)
+        memcpy(start, &tag, sizeof tag);
     if (holds_grid(p->c, o->buf->name))
         memset(d->before, 0, o->bytes);
-    if (!lad_gpu_plant(p->gpu, o->gpu, 0, d->before, o->total))
+    if (!lad_gpu_plant(p->gpu, o->gpu, 0, start, whole))
         return lad_point_api_failed(p, "planting a canary");
     if (!input) {
-        memset(d->after, 0, o->total);
-        if (!lad_gpu_read(p->gpu, o->gpu, 0, d->after, o->total))
+        char *back = (char *)d->after - o->front;
+        memset(back, 0, whole);
+        if (!lad_gpu_read(p->gpu, o->gpu, 0, back, whole))
             return lad_point_api_failed(p, "reading a canary back");
-        if (memcmp(d->before, d->after, o->total)) {
+        if (memcmp(start, back, whole)) {
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.plant",
                            "buffer %s does not keep what was written to it: the canary reads back wrong", o->buf->name);
             return false;
@@ -249,7 +261,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     }
     if (o->buf->table) { /* the harness's own data, and canaries for addresses would end the process */
         lad_point_table(p, o->buf->table, d->before, NULL);
-        return lad_gpu_plant(p->gpu, o->gpu, 0, d->before, o->bytes) || lad_point_api_failed(p, "writing a table");
+        return lad_gpu_plant(p->gpu, o->gpu, o->front, d->before, o->bytes) || lad_point_api_failed(p, "writing a table");
     }
     if (!lad_fill_data(d->before, d->n, o->buf, o->buf->fill, i, p->r->seed, &p->scope))
         return false;

@@ -6,13 +6,18 @@
 
 #include "harness.h"
 
-#define LAD_REDZONE 256u /* bytes behind every buffer, canary like the rest */
+/* Bytes behind every buffer, canary like the rest. Ahead of it is a zone as long as an offset has to be, which begins with
+ * the buffer's tag; only above the rung that proves offsets. */
+#define LAD_REDZONE 256u
+#define LAD_TAG 0x7A600000u /* plus the buffer's number */
+#define LAD_OFFSET_RUNG 4
 #define LAD_MAX_BUFS 72u
 
 struct lad_obj {
     const struct lad_case_buf *buf;
     struct lad_buf *gpu;
-    uint64_t bytes, total;
+    uint64_t bytes, total; /* the payload; with what lies behind it */
+    uint64_t front;        /* bytes ahead of the payload: its offset in the buffer */
     void *host;
 };
 struct lad_point {

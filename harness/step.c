@@ -51,7 +51,7 @@ static bool bind_buffers(struct lad_point *p, const struct lad_step *s, struct l
         if (align && (uint64_t)offset % align)
             return lad_point_skip(p, lad_printf(p->arena, "offset %lld of buffer %s: the device wants multiples of %llu",
                                       (long long)offset, o->buf->name, (unsigned long long)align));
-        binds[i] = (struct lad_bind){o->gpu, (uint64_t)offset, (uint64_t)bytes};
+        binds[i] = (struct lad_bind){o->gpu, o->front + (uint64_t)offset, (uint64_t)bytes};
         if (o->buf->table)
             *n_reach = lad_point_table(p, o->buf->table, NULL, reach);
     }
@@ -109,7 +109,7 @@ static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t 
     d.reach = reach;
     if (s->indirect) {
         d.indirect = lad_point_obj(p, s->indirect)->gpu;
-        d.indirect_offset = (uint64_t)offset;
+        d.indirect_offset = lad_point_obj(p, s->indirect)->front + (uint64_t)offset;
     }
     for (uint32_t i = 0; i < times * repeat; i++)
         if ((i && !lad_gpu_barrier(p->gpu)) || !lad_gpu_dispatch(p->gpu, &d))
@@ -135,8 +135,9 @@ static bool do_transfer(struct lad_point *p, const struct lad_step *s)
         return false;
     }
     bool ok = s->kind == LAD_STEP_FILL
-                  ? lad_gpu_case_fill(p->gpu, to->gpu, (uint64_t)offset, (uint64_t)bytes, word)
-                  : lad_gpu_case_copy(p->gpu, from->gpu, (uint64_t)from_offset, to->gpu, (uint64_t)offset, (uint64_t)bytes);
+                  ? lad_gpu_case_fill(p->gpu, to->gpu, to->front + (uint64_t)offset, (uint64_t)bytes, word)
+                  : lad_gpu_case_copy(p->gpu, from->gpu, from->front + (uint64_t)from_offset, to->gpu,
+                                      to->front + (uint64_t)offset, (uint64_t)bytes);
     return ok || lad_point_api_failed(p, s->kind == LAD_STEP_FILL ? "filling" : "copying");
 }
 
@@ -180,7 +181,7 @@ static bool wait_here(struct lad_point *p)
 static bool do_read(struct lad_point *p, const struct lad_step *s)
 {
     struct lad_obj *o = lad_point_obj(p, s->buf);
-    return lad_gpu_read(p->gpu, o->gpu, 0, p->data[o - p->obj].after, o->bytes) || lad_point_api_failed(p, "reading");
+    return lad_gpu_read(p->gpu, o->gpu, o->front, p->data[o - p->obj].after, o->bytes) || lad_point_api_failed(p, "reading");
 }
 
 static bool do_step(struct lad_point *p, const struct lad_step *s, uint32_t repeat)
