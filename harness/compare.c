@@ -125,18 +125,18 @@ static const char *describe(struct lad_arena *arena, const struct lad_seen *s, c
     if (shift)
         what = lad_printf(arena, "values of the place %lld %s", llabs(shift), shift < 0 ? "before" : "after");
     if (wrong == s->n_checked)
-        return lad_printf(arena, "all %llu elements %s", (unsigned long long)wrong, what);
+        return lad_printf(arena, "all %llu elements are %s", (unsigned long long)wrong, what);
     if (t->contiguous && t->run_end == s->n)
         return lad_printf(arena, "right up to element %llu, then %s", (unsigned long long)t->run_start, what);
     if (t->contiguous && t->run_start == 0)
-        return lad_printf(arena, "the first %llu elements %s, the rest right", (unsigned long long)wrong, what);
+        return lad_printf(arena, "the first %llu elements are %s, the rest right", (unsigned long long)wrong, what);
     if (t->contiguous)
-        return lad_printf(arena, "elements %llu to %llu %s, the rest right", (unsigned long long)t->run_start,
+        return lad_printf(arena, "elements %llu to %llu are %s, the rest right", (unsigned long long)t->run_start,
                           (unsigned long long)t->run_end - 1, what);
     if (t->period)
-        return lad_printf(arena, "%llu of every %llu elements %s", (unsigned long long)(wrong * t->period / s->n),
+        return lad_printf(arena, "%llu of every %llu elements are %s", (unsigned long long)(wrong * t->period / s->n),
                           (unsigned long long)t->period, what);
-    return lad_printf(arena, "%llu of %llu elements %s", (unsigned long long)wrong, (unsigned long long)s->n_checked, what);
+    return lad_printf(arena, "%llu of %llu elements are %s", (unsigned long long)wrong, (unsigned long long)s->n_checked, what);
 }
 
 /* Smallest period up to 1024 of the mask of wrong elements over the first 4096. */

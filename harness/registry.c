@@ -48,7 +48,7 @@ const struct lad_command *const lad_commands[] = {
 #define CASES(id, name) LAD_EMBED(cases_##id, "cases/ladder/" name ".xml")
 #include "cases.def"
 #undef CASES
-#define CASES(id, name) {"cases/ladder/" name ".xml", cases_##id, cases_##id##_end},
+#define CASES(id, name) {"builtin/" name ".xml", cases_##id, cases_##id##_end},
 const struct lad_embedded lad_case_files[] = {
 #include "cases.def"
     {NULL}};
