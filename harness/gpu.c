@@ -80,6 +80,7 @@ bool lad_gpu_open(struct lad_gpu *gpu, const struct lad_backend *backend, size_t
 enum { /* bytes behind the last member of struct lad_kernel_desc */
     desc_padding = sizeof(struct lad_kernel_desc) - offsetof(struct lad_kernel_desc, constant) - 2 * sizeof(uint32_t)
 };
+enum { MOST_KEPT = 12 }; /* kernels kept from one case to the next */
 struct lad_kept {
     struct lad_kept *next;
     struct lad_kernel_desc desc;
@@ -99,12 +100,29 @@ void lad_gpu_close(struct lad_gpu *gpu)
     gpu->dev = NULL;
 }
 
+/* Memory that drivers hold for kernels that nobody asks for any more makes every later one slower to build. */
+void lad_gpu_trim(struct lad_gpu *gpu)
+{
+    struct lad_kept **at = &gpu->kept, *k;
+    for (int n = 0; *at && n < MOST_KEPT; n++)
+        at = &(*at)->next;
+    while (!gpu->n_recorded && (k = *at)) {
+        *at = k->next;
+        gpu->backend->kernel_destroy(gpu->dev, k->kernel);
+        free(k);
+    }
+}
+
 struct lad_kernel *lad_gpu_kernel(struct lad_gpu *gpu, const struct lad_kernel_desc *desc)
 {
-    for (struct lad_kept *k = gpu->kept; k; k = k->next)
+    for (struct lad_kept **at = &gpu->kept, *k; (k = *at); at = &k->next)
         if (k->desc.source == desc->source &&
-            !memcmp(k->desc.local, desc->local, sizeof *desc - offsetof(struct lad_kernel_desc, local) - desc_padding))
+            !memcmp(k->desc.local, desc->local, sizeof *desc - offsetof(struct lad_kernel_desc, local) - desc_padding)) {
+            *at = k->next; /* last used, first kept */
+            k->next = gpu->kept;
+            gpu->kept = k;
             return k->kernel;
+        }
     begin(gpu);
     if (desc->source->scalar_bytes > gpu->info.cap[LAD_CAP_SCALAR_BYTES]) {
         refuse(gpu, "kernel_create", "%llu bytes of scalars, the device takes %llu", desc->source->scalar_bytes,
