@@ -274,7 +274,8 @@ void lad_gpu_free(struct lad_gpu *, struct lad_buf *);
 bool lad_gpu_plant(struct lad_gpu *, struct lad_buf *, uint64_t offset, const void *, size_t); /* instruments; never dropped */
 bool lad_gpu_upload(struct lad_gpu *, struct lad_buf *, uint64_t offset, const void *, size_t); /* the case's data */
 bool lad_gpu_read(struct lad_gpu *, struct lad_buf *, uint64_t offset, void *, size_t);
-struct lad_kernel *lad_gpu_kernel(struct lad_gpu *, const struct lad_kernel_desc *); /* kept by the gpu, freed at close */
+struct lad_kernel *lad_gpu_kernel(struct lad_gpu *, const struct lad_kernel_desc *); /* kept by the gpu */
+void lad_gpu_trim(struct lad_gpu *); /* between two cases, nothing in flight: gives back the kernels not used for long */
 bool lad_gpu_dispatch(struct lad_gpu *, const struct lad_dispatch *);
 bool lad_gpu_fill(struct lad_gpu *, struct lad_buf *, uint64_t offset, uint64_t bytes, uint32_t word);
 bool lad_gpu_copy(struct lad_gpu *, struct lad_buf *, uint64_t, struct lad_buf *, uint64_t, uint64_t bytes);
