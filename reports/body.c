@@ -104,7 +104,7 @@ char *lad_repeat(struct lad_arena *arena, const struct lad_run *run, const struc
     text = lad_printf(arena, "%sgpuladder run", text);
     if (d && d->icd && d->icd->api && !strcmp(d->icd->api, "plugin"))
         text = lad_printf(arena, "%s --plugin %s", text, quote(arena, d->icd->file ? d->icd->file : ""));
-    if (r->file && strncmp(r->file, "cases/ladder/", 13))
+    if (r->file && strncmp(r->file, "builtin/", 8))
         text = lad_printf(arena, "%s --cases %s", text, quote(arena, r->file));
     const char *drop = run->command ? strstr(run->command, " --drop") : NULL;
     if (drop && (drop[7] == ' ' || drop[7] == '='))

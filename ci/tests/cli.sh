@@ -134,7 +134,7 @@ check "cases unified-in-place-*" grep -q '^unified-in-place-' names
 check "list by number" eval 'got 0 list -q 3 && cp out three && got 0 list -q dispatch && cmp -s out three'
 check "list --include and --exclude" eval 'got 0 list -q -t "vector-*" -x "*scalar*" && says vector-add && ! says scalar'
 check "list --caselist" eval 'printf "# one\nvector-add\n" >list && got 0 list -q --caselist list && [ "$(cat out)" = vector-add ]'
-check "list -v says where and what" eval 'got 0 list -v vector-add && says "cases/ladder/"'
+check "list -v says where and what" eval 'got 0 list -v vector-add && says "builtin/"'
 check "list --json" eval 'got 0 list --json - && python3 -m json.tool <out >/dev/null && says "stands_on"'
 check "explain every case" eval 'mapfile -t all <names && got 0 explain "${all[@]}" && [ "$(grep -c "^  proves" out)" = "$(wc -l <names)" ]'
 for word in $("$tool" __complete classes) pass skip blocked fail timeout crash lost error missing; do
