@@ -177,6 +177,21 @@ static void put_broken(FILE *f, struct lad_arena *arena, const struct lad_tally 
     }
 }
 
+/* What fails but was expected to: it does not count, and it must not look as if it worked. */
+static void put_known(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
+{
+    size_t n = 0;
+    const char *list = "";
+    for (size_t i = 0; i < t->n_records; i++) {
+        const struct lad_record *r = t->record[i];
+        if (r->known && !lad_record_bad(r) && r->status != LAD_STATUS_PASS && r->status != LAD_STATUS_SKIP && n++ < 12)
+            list = join(arena, list, ", ", lad_show_line(arena, r->id, 80));
+    }
+    if (n)
+        lad_put_wrapped(f, "  known     ", lad_printf(arena, "%zu case%s fail%s as the known results say: %s%s", n,
+                                                      n == 1 ? "" : "s", n == 1 ? "s" : "", list, n > 12 ? " ..." : ""));
+}
+
 static void put_blocked(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
 {
     for (const struct lad_reason *b = t->blocks; b < t->blocks + t->n_blocks; b++) {
@@ -248,6 +263,7 @@ static void put_device(FILE *f, struct lad_arena *arena, const struct lad_tally 
         lad_put_wrapped(f, "  device    ", lad_show_device(arena, t->device));
     put_states(f, arena, t);
     put_broken(f, arena, t);
+    put_known(f, arena, t);
     put_blocked(f, arena, t);
     put_reasons(f, arena, t);
     put_mission(f, arena, t);
