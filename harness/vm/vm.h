@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host side of the scheduler VM, grouped by the file that defines it. A program goes from text (asm.c) or a file
+ * (container.c) through the loader's checks (check.c) into an image, which is what a device is given (image.c); a
+ * session (session.c) launches it, answers its services and keeps its logs.
+ */
+#ifndef LAD_VM_H
+#define LAD_VM_H
+
+#include "../../kernels/vm_data.h"
+#include "../harness.h"
+
+/* ---- container.c: program files ------------------------------------------------------------------------------- */
+
+struct lad_vm_program { /* the sections, each an array with its count: parm and n_parm, proc and n_proc ... */
+    uint32_t features;
+#define VM_SECTION(tag, field, type)                                                                                    \
+    type *field;                                                                                                        \
+    uint32_t n_##field;
+#include "../../kernels/vm_layout.def"
+};
+struct lad_vm_section { /* the same seen from outside */
+    char tag[5];
+    uint32_t bytes; /* of an element */
+    size_t data_at, n_at; /* in struct lad_vm_program */
+};
+extern const struct lad_vm_section lad_vm_sections[VM_SECTIONS];
+void *lad_vm_section_data(const struct lad_vm_program *, int section);
+uint32_t lad_vm_section_count(const struct lad_vm_program *, int section);
+void lad_vm_section_set(struct lad_vm_program *, int section, void *data, uint32_t n);
+
+struct lad_vm_why { /* one line of plain words */
+    char text[256];
+};
+bool lad_vm_because(struct lad_vm_why *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* false */
+
+/* The file's form (magic, sizes, CRCs, sections); what it says is lad_vm_check's. The program is in the arena. */
+bool lad_vm_read(struct lad_arena *, const void *file, size_t bytes, struct lad_vm_program *, struct lad_vm_why *);
+void *lad_vm_write(struct lad_arena *, const struct lad_vm_program *, size_t *bytes);
+/* Sets the CRCs of a file of the right form anew, for tests that bend one. */
+void lad_vm_mend(void *file, size_t bytes);
+
+/* ---- check.c, check_entries.c, check_code.c: may this program run? ---------------------------------------------- */
+
+enum lad_vm_verdict { LAD_VM_GOOD, LAD_VM_REJECTED, LAD_VM_SKIPPED /* needs what this implementation has not */ };
+/* `unchecked` leaves out what the VM finds by itself while it runs, and keeps what its memory accesses stand on. */
+enum lad_vm_verdict lad_vm_check(const struct lad_vm_program *, bool unchecked, struct lad_vm_why *);
+bool lad_vm_check_entries(const struct lad_vm_program *, struct lad_vm_why *); /* parts of it */
+bool lad_vm_check_code(const struct lad_vm_program *, struct lad_vm_why *);
+/* Operand words of the instruction at `word`, of which `left` words are there; NONE: unknown, or cut off. */
+uint32_t lad_vm_operands(const uint32_t *word, uint32_t left);
+const char *lad_vm_string(const struct lad_vm_program *, uint32_t id, uint32_t *length); /* "" where there is none */
+const char *lad_vm_name(const struct lad_vm_program *, uint32_t id); /* the same for messages, in a passing buffer */
+
+/* ---- case_index.c: the accelerators of CASE ---------------------------------------------------------------------- */
+
+struct lad_vm_words {
+    uint64_t *word;
+    size_t n;
+};
+/* The index block that a case with these labels has; bits is the number of bucket bits, 0 for a LUT. */
+void lad_vm_case_index(struct lad_arena *, const struct lad_vm_label *, uint32_t n, const uint64_t *casw, uint32_t kind,
+                       uint32_t width, uint32_t bits, struct lad_vm_words *);
+
+/* ---- walk.c: an expression, looked at without running it --------------------------------------------------------- */
+
+struct lad_vm_walk {
+    uint32_t words, width, depth; /* DONE included; of the result; deepest stack */
+    int error;                    /* VM_ERROR_EXPR or VM_ERROR_CAPABILITY, 0 when it is sound */
+    const char *flaw;
+};
+void lad_vm_walk(const struct lad_vm_program *, uint32_t at, struct lad_vm_walk *);
+
+/* ---- image.c: a program as a device gets it ------------------------------------------------------------------- */
+
+struct lad_vm_shape {
+    uint32_t count;               /* instances */
+    uint32_t max_steps, max_proc_steps, capacity;
+    bool shared;                  /* one copy of the bytecode for all instances */
+    bool packed;                  /* all 22 tables in one allocation */
+    bool debug;                   /* VM_DEBUG from the start */
+    uint64_t most_bytes;          /* of all buffers together; 0: as many as the format allows */
+};
+#define LAD_VM_SHAPE {.count = 1, .max_steps = 1024, .max_proc_steps = 64, .capacity = 32, .debug = true}
+
+/* Host copies of all buffers. The reference runs on them as they are; a device gets them uploaded, and what it may
+ * write is read back into them. Every table ends in its guard; `room` counts payload, padding and guard. */
+struct lad_vm_image {
+    const struct lad_vm_program *program; /* must stay alive */
+    struct lad_vm_shape shape;
+    struct lad_vm_tables tables;
+    struct lad_vm_companions companions;
+    uint32_t params[VM_P_WORDS];
+    uint64_t table_bytes[VM_TABLES], table_room[VM_TABLES];
+    uint32_t packed_offset[VM_TABLES];  /* shape.packed */
+    void *packed;
+    uint64_t packed_bytes, static_bytes, arena_bytes, state_bytes, shadow_bytes, ring_bytes, debug_bytes;
+    uint32_t array_n[VM_ARRAYS];        /* elements per instance */
+    uint32_t record_bytes;
+};
+/* NULL when it does not fit, with the reason. */
+struct lad_vm_image *lad_vm_image_create(const struct lad_vm_program *, const struct lad_vm_shape *, struct lad_vm_why *);
+void lad_vm_image_destroy(struct lad_vm_image **);
+void lad_vm_image_reset(struct lad_vm_image *); /* as before the first launch */
+extern const struct lad_vm_table { const char *name; uint32_t bytes; } lad_vm_tables[VM_TABLES];
+extern const struct lad_vm_table lad_vm_arrays[VM_ARRAYS];
+bool lad_vm_table_written(int table); /* by the kernel */
+/* Array `array` of instance `gid`; the caller knows its type. */
+void *lad_vm_array(const struct lad_vm_image *, int array, uint32_t gid);
+#define LAD_VM_U32(image, name, gid) ((uint32_t *)lad_vm_array(image, LAD_VM_ARRAY_##name, gid))
+#define LAD_VM_U64(image, name, gid) ((uint64_t *)lad_vm_array(image, LAD_VM_ARRAY_##name, gid))
+#define VM_ARRAY(number, name, type, elements) LAD_VM_ARRAY_##name = number,
+enum {
+#include "../../kernels/vm_layout.def"
+};
+void lad_vm_signal_get(const struct lad_vm_image *, uint32_t gid, uint32_t signal, uint32_t element, uint64_t *val,
+                       uint64_t *xz);
+void lad_vm_signal_set(struct lad_vm_image *, uint32_t gid, uint32_t signal, uint32_t element, uint64_t val, uint64_t xz);
+uint32_t *lad_vm_ring_tail(const struct lad_vm_image *, uint32_t gid);
+uint32_t *lad_vm_ring_head(const struct lad_vm_image *, uint32_t gid);
+const void *lad_vm_record(const struct lad_vm_image *, uint32_t gid, uint32_t n); /* slot of record n */
+
+/* What the probe launch must find: 22 first words, 22 last guard words, 22 sums. */
+void lad_vm_probe_expect(const struct lad_vm_image *, uint32_t words[3 * VM_TABLES]);
+/* Are the guards intact? Says which is not. */
+bool lad_vm_guards_hold(const struct lad_vm_image *, struct lad_vm_why *);
+
+/* ---- asm.c, asm_statement.c, asm_expr.c: text to program ----------------------------------------------------------- */
+
+/* `name` is what messages call the text. False with "name:line: what" in why. */
+bool lad_vm_assemble(struct lad_arena *, const char *text, const char *name, struct lad_vm_program *, struct lad_vm_why *);
+
+/* ---- literal.c: Verilog's numbers ------------------------------------------------------------------------------- */
+
+struct lad_vm_literal {
+    uint32_t width;
+    uint64_t val[16], xz[16]; /* up to 1,024 bits, lowest word first */
+};
+/* Reads 8'hff and the like; *end is where it ends. NULL, or what is wrong with it. */
+const char *lad_vm_literal(const char *text, const char **end, struct lad_vm_literal *);
+
+/* ---- dis.c, dis_expr.c: program to text --------------------------------------------------------------------------- */
+
+/* Text that assembles to the same file where an assembler made it; otherwise with the same meaning, or with `word` and
+ * `.patch` where text cannot say it. `bare`: without the comments that tell where things are. */
+void lad_vm_disassemble(FILE *, const struct lad_vm_program *, bool bare);
+
+/* ---- pico.c: the picorv32-shaped workload ------------------------------------------------------------------------- */
+
+/* Text of the program with 4 to any number of processes: 45 is pico45, 4 + 41 k has k blocks. */
+char *lad_vm_pico(struct lad_arena *, unsigned n_proc);
+uint32_t lad_vm_pico_want(unsigned pid); /* acc of an edge process, c of the others, at the end; by arithmetic alone */
+uint32_t lad_vm_pico_want_m(void);
+
+#endif
