@@ -33,7 +33,7 @@ struct command {
     enum command_kind kind;
     struct lad_kernel *kernel;
     uint32_t groups[3], base[3], word;
-    void **bufs; /* of the kernel, then the witness; owned */
+    void **bufs;   /* of the kernel, then the witness; owned */
     void *scalars; /* owned */
     const uint32_t *indirect;
     unsigned char *from, *to;
@@ -99,22 +99,38 @@ static bool enumerate(struct lad_dev_info *info, size_t room, size_t *n, struct 
         enum lad_cap cap;
         uint64_t value;
     } caps[] = {
-        {LAD_CAP_STORAGE_BUFFERS, 64},       {LAD_CAP_BUFFER_BYTES, memory / 4},
-        {LAD_CAP_MEMORY_BYTES, memory},      {LAD_CAP_LOCAL_BYTES, LAD_HOST_DYNAMIC_BYTES},
-        {LAD_CAP_WORKGROUP_SIZE, MAX_LOCAL}, {LAD_CAP_WORKGROUP_X, MAX_LOCAL},
-        {LAD_CAP_WORKGROUP_Y, MAX_LOCAL},    {LAD_CAP_WORKGROUP_Z, MAX_LOCAL},
-        {LAD_CAP_GROUPS_X, UINT32_MAX},      {LAD_CAP_GROUPS_Y, UINT32_MAX},
-        {LAD_CAP_GROUPS_Z, UINT32_MAX},      {LAD_CAP_SCALAR_BYTES, 256},
-        {LAD_CAP_OFFSET_ALIGN, 16},          {LAD_CAP_ATOM_BYTES, 1},
-        {LAD_CAP_INT64, 1},                  {LAD_CAP_FP64, 1},
-        {LAD_CAP_INT16, 1},                  {LAD_CAP_INT8, 1},
-        {LAD_CAP_ATOMIC64, 1},               {LAD_CAP_INDIRECT, 1},
-        {LAD_CAP_BASE_OFFSET, 1},            {LAD_CAP_FILL, 1},
-        {LAD_CAP_COPY, 1},                   {LAD_CAP_MEM_COHERENT, 1},
-        {LAD_CAP_MEM_MAPPED, 1},             {LAD_CAP_MEM_HOST_POINTER, 1},
-        {LAD_CAP_ADDRESS, 1},                {LAD_CAP_QUEUES, 1},
-        {LAD_CAP_FLUSH, 1},                  {LAD_CAP_DENORMALS, 1},
-        {LAD_CAP_DEVICE_SCOPE, 1},           {LAD_CAP_SUBGROUP, 1},
+        {LAD_CAP_STORAGE_BUFFERS, 64},
+        {LAD_CAP_BUFFER_BYTES, memory / 4},
+        {LAD_CAP_MEMORY_BYTES, memory},
+        {LAD_CAP_LOCAL_BYTES, LAD_HOST_DYNAMIC_BYTES},
+        {LAD_CAP_WORKGROUP_SIZE, MAX_LOCAL},
+        {LAD_CAP_WORKGROUP_X, MAX_LOCAL},
+        {LAD_CAP_WORKGROUP_Y, MAX_LOCAL},
+        {LAD_CAP_WORKGROUP_Z, MAX_LOCAL},
+        {LAD_CAP_GROUPS_X, UINT32_MAX},
+        {LAD_CAP_GROUPS_Y, UINT32_MAX},
+        {LAD_CAP_GROUPS_Z, UINT32_MAX},
+        {LAD_CAP_SCALAR_BYTES, 256},
+        {LAD_CAP_OFFSET_ALIGN, 16},
+        {LAD_CAP_ATOM_BYTES, 1},
+        {LAD_CAP_INT64, 1},
+        {LAD_CAP_FP64, 1},
+        {LAD_CAP_INT16, 1},
+        {LAD_CAP_INT8, 1},
+        {LAD_CAP_ATOMIC64, 1},
+        {LAD_CAP_INDIRECT, 1},
+        {LAD_CAP_BASE_OFFSET, 1},
+        {LAD_CAP_FILL, 1},
+        {LAD_CAP_COPY, 1},
+        {LAD_CAP_MEM_COHERENT, 1},
+        {LAD_CAP_MEM_MAPPED, 1},
+        {LAD_CAP_MEM_HOST_POINTER, 1},
+        {LAD_CAP_ADDRESS, 1},
+        {LAD_CAP_QUEUES, 1},
+        {LAD_CAP_FLUSH, 1},
+        {LAD_CAP_DENORMALS, 1},
+        {LAD_CAP_DEVICE_SCOPE, 1},
+        {LAD_CAP_SUBGROUP, 1},
     };
     for (size_t i = 0; i < sizeof caps / sizeof *caps; i++)
         info->cap[caps[i].cap] = caps[i].value;
@@ -400,7 +416,8 @@ static bool run_group_with_barriers(const struct command *c, uint32_t n, struct 
     swapcontext(&ring.home, &ring.fiber[0].context);
     for (uint32_t i = 1; i < n; i++)
         if (ring.fiber[i].barriers != ring.fiber[0].barriers)
-            return refuse(fail, "dispatch", "EDEADLK", "invocations of one workgroup passed different numbers of barriers");
+            return refuse(fail, "dispatch", "EDEADLK",
+                          "invocations of one workgroup passed different numbers of barriers");
     return true;
 }
 

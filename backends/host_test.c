@@ -38,8 +38,13 @@ static struct lad_kernel *make(void (*body)(void *const *, const void *), bool b
 {
     static struct lad_kernel_source source;
     static const struct lad_buffer_decl buf = {"data", "uint"};
-    source = (struct lad_kernel_source){.name = "test", .needs = "", .host = body, .host_barriers = barriers, .bufs = &buf,
-                                        .n_bufs = 1, .scalar_bytes = 8};
+    source = (struct lad_kernel_source){.name = "test",
+                                        .needs = "",
+                                        .host = body,
+                                        .host_barriers = barriers,
+                                        .bufs = &buf,
+                                        .n_bufs = 1,
+                                        .scalar_bytes = 8};
     struct lad_kernel_desc desc = {.source = &source, .local = {x, y, 1}};
     return host->kernel_create(dev, &desc, &fail);
 }
@@ -48,7 +53,11 @@ static bool launch(struct lad_kernel *kernel, uint32_t x, uint32_t y, uint32_t b
 {
     struct lad_bind bind = {.buf = data};
     uint32_t scalars[2] = {0, 1};
-    struct lad_dispatch d = {.kernel = kernel, .groups = {x, y, 1}, .base = {base, 0, 0}, .binds = &bind, .witness = witness,
+    struct lad_dispatch d = {.kernel = kernel,
+                             .groups = {x, y, 1},
+                             .base = {base, 0, 0},
+                             .binds = &bind,
+                             .witness = witness,
                              .scalars = scalars};
     return host->dispatch(dev, &d, &fail);
 }
@@ -190,7 +199,11 @@ static void test_indirect(void)
     start();
     struct lad_kernel *kernel = make(add_one, false, 4, 1);
     struct lad_bind bind = {.buf = data};
-    struct lad_dispatch d = {.kernel = kernel, .binds = &bind, .witness = witness, .scalars = scalars, .indirect = data,
+    struct lad_dispatch d = {.kernel = kernel,
+                             .binds = &bind,
+                             .witness = witness,
+                             .scalars = scalars,
+                             .indirect = data,
                              .indirect_offset = 1028};
     CU_ASSERT(host->fill(dev, data, 0, 1024, 0, &fail) && host->wait(dev, UINT64_MAX, &fail));
     CU_ASSERT(host->buf_write(dev, data, 1024, grid, sizeof grid, &fail));
@@ -247,13 +260,14 @@ static void test_real_kernel(void)
     start();
     for (uint32_t i = 0; i < 1000; i++)
         src[i] = i;
-    struct lad_kernel_desc desc = {.source = lad_kernel_find("reduction-dynamic"), .local = {128, 1, 1}, .witness = 1,
-                                   .dynamic_items = 128};
+    struct lad_kernel_desc desc = {
+        .source = lad_kernel_find("reduction-dynamic"), .local = {128, 1, 1}, .witness = 1, .dynamic_items = 128};
     CU_ASSERT_PTR_NOT_NULL_FATAL(desc.source);
     CU_ASSERT_EQUAL(desc.source->scalar_bytes, sizeof scalars);
     struct lad_kernel *kernel = host->kernel_create(dev, &desc, &fail);
     struct lad_bind binds[2] = {{data, 0, 4000}, {data, 8192, 32}};
-    struct lad_dispatch d = {.kernel = kernel, .groups = {8, 1, 1}, .binds = binds, .witness = witness, .scalars = scalars};
+    struct lad_dispatch d = {
+        .kernel = kernel, .groups = {8, 1, 1}, .binds = binds, .witness = witness, .scalars = scalars};
     host->buf_write(dev, data, 0, src, sizeof src, &fail);
     host->buf_write(dev, witness, 0, w, sizeof w, &fail);
     CU_ASSERT(host->dispatch(dev, &d, &fail) && host->wait(dev, UINT64_MAX, &fail));
@@ -291,10 +305,16 @@ static void test_devices(void)
 
 int main(void)
 {
-    static const struct lad_test tests[] = {{"devices", test_devices},   {"ids", test_ids},
-                                            {"barriers", test_barriers}, {"divergence", test_divergence},
-                                            {"deadline", test_deadline}, {"order", test_order},
-                                            {"indirect", test_indirect}, {"memory", test_memory},
-                                            {"refused", test_refused},   {"real kernel", test_real_kernel}, {NULL}};
+    static const struct lad_test tests[] = {{"devices", test_devices},
+                                            {"ids", test_ids},
+                                            {"barriers", test_barriers},
+                                            {"divergence", test_divergence},
+                                            {"deadline", test_deadline},
+                                            {"order", test_order},
+                                            {"indirect", test_indirect},
+                                            {"memory", test_memory},
+                                            {"refused", test_refused},
+                                            {"real kernel", test_real_kernel},
+                                            {NULL}};
     return lad_test_main("host", tests);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Case text -> struct lad_case. Every mistake in a case file is found here and said with file and line; what runs a case
- * later (probes/steps.c) may rely on names that exist and expressions that parse. */
+/* Case text -> struct lad_case. Every mistake in a case file is found here and said with file and line; what runs a
+ * case later (probes/steps.c) may rely on names that exist and expressions that parse. */
 #include "harness.h"
 #include "registry.h"
 #include <dirent.h>
@@ -18,9 +18,11 @@ static const struct {
     uint32_t bytes;
 } types[] = {[LAD_U32] = {"uint", 4}, [LAD_I32] = {"int", 4}, [LAD_F32] = {"float", 4}, [LAD_U64] = {"u64", 8},
              [LAD_I64] = {"i64", 8},  [LAD_F64] = {"f64", 8}, [LAD_U16] = {"u16", 2},   [LAD_U8] = {"u8", 1}};
-static const char *const mems[] = {"device", "coherent", "noncoherent", "mapped", "host-pointer", "svm-coarse", "svm-fine"};
+static const char *const mems[] = {"device",       "coherent",   "noncoherent", "mapped",
+                                   "host-pointer", "svm-coarse", "svm-fine"};
 static const char *const roles[] = {"input", "output", "inout"};
-static const char *const step_names[] = {"dispatch", "fill", "copy", "write", "barrier", "wait", "submit", "finish", "read"};
+static const char *const step_names[] = {"dispatch", "fill",   "copy",   "write", "barrier",
+                                         "wait",     "submit", "finish", "read"};
 static const char *const fills[] = {"random", "small", "index", "ramp", "special", "tags"};
 
 uint32_t lad_type_bytes(enum lad_type type)
@@ -235,7 +237,9 @@ static void read_buffer(struct reader *r, xmlNode *node, struct lad_case *c)
     b->mem = mem ? (enum lad_mem)pick(r, node, "memory", mem, mems, LAD_N(mems)) : LAD_MEM_DEVICE;
     b->fill = check_fill(r, node, get(r, node, "fill"));
     b->table = get(r, node, "table");
-    b->role = role ? (enum lad_role)pick(r, node, "role", role, roles, 3) : b->fill || b->table ? LAD_INPUT : LAD_OUTPUT;
+    b->role = role                  ? (enum lad_role)pick(r, node, "role", role, roles, 3)
+              : b->fill || b->table ? LAD_INPUT
+                                    : LAD_OUTPUT;
     b->address = address && !strcmp(address, "yes");
     if (b->role != LAD_OUTPUT && !b->fill && !b->table)
         complain(r, b->line, "<buffer role=\"%s\"> lacks fill=", roles[b->role]);
@@ -311,7 +315,8 @@ static void read_arg(struct reader *r, xmlNode *node, const struct lad_case *c, 
         a->text = need(r, node, "value");
         strtod(a->text, &end);
         if (end == a->text || *end)
-            complain(r, line_of(node), "value=\"%s\": expected a number, as scalar %s is a %s", a->text, name, scalar->type);
+            complain(r, line_of(node), "value=\"%s\": expected a number, as scalar %s is a %s", a->text, name,
+                     scalar->type);
     } else {
         a->value = expr(r, node, "value");
     }
@@ -325,8 +330,8 @@ static void bind_rest(struct reader *r, const struct lad_case *c, struct lad_ste
         if (find_arg(s, k->bufs[i].name))
             continue;
         if (!find_buf(c, k->bufs[i].name))
-            complain(r, s->line, "kernel %s needs a buffer \"%s\": expected a <buffer> of that name or a <bind>", k->name,
-                     k->bufs[i].name);
+            complain(r, s->line, "kernel %s needs a buffer \"%s\": expected a <buffer> of that name or a <bind>",
+                     k->name, k->bufs[i].name);
         struct lad_arg *a = LAD_PUSH(r->arena, s->args, s->n_args);
         a->name = a->buf = k->bufs[i].name;
     }
@@ -338,7 +343,8 @@ static void bind_rest(struct reader *r, const struct lad_case *c, struct lad_ste
         for (v = 0; v < r->known.n && strcmp(r->known.name[v], name); v++)
             ;
         if (v == r->known.n)
-            complain(r, s->line, "kernel %s needs a scalar \"%s\": expected a variable of that name or a <set>", k->name, name);
+            complain(r, s->line, "kernel %s needs a scalar \"%s\": expected a variable of that name or a <set>",
+                     k->name, name);
         struct lad_arg *a = LAD_PUSH(r->arena, s->args, s->n_args);
         a->name = name;
         a->value = (struct lad_expr){name, s->line};
@@ -404,7 +410,8 @@ static void read_need(struct reader *r, xmlNode *node, struct lad_case *c)
     n->min = expr(r, node, "min");
     n->cap = lad_cap_find(need(r, node, "cap"));
     if (n->cap == LAD_CAP_COUNT)
-        complain(r, line_of(node), "cap=\"%s\": no such capability; `gpuladder devices -v` lists them", need(r, node, "cap"));
+        complain(r, line_of(node), "cap=\"%s\": no such capability; `gpuladder devices -v` lists them",
+                 need(r, node, "cap"));
 }
 
 static void read_expect(struct reader *r, xmlNode *node, struct lad_case *c)

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define CELLS 4096u
-#define ORACLE_NS 400000000u /* of an oracle for one buffer; where it would take longer, elements are checked by sample */
+#define ORACLE_NS                                                                                                      \
+    400000000u /* of an oracle for one buffer; where it would take longer, elements are checked by sample */
 
 static bool is_nan(enum lad_type type, uint64_t bits)
 {
@@ -41,7 +42,8 @@ static bool same(const struct lad_oracle_in *in, enum lad_type type, uint64_t ex
         return true; /* the device says that it flushes them */
     if (type != LAD_F32 && type != LAD_F64)
         return false;
-    return is_nan(type, expected) ? is_nan(type, actual) : !is_nan(type, actual) && lad_ulps(type, expected, actual) <= ulp;
+    return is_nan(type, expected) ? is_nan(type, actual)
+                                  : !is_nan(type, actual) && lad_ulps(type, expected, actual) <= ulp;
 }
 
 /* '.' right, '0' zero, 'P' canary kept, 'H' host canary, 'N' NaN or infinity, 'x' other; 'e' is found later. */
@@ -94,18 +96,23 @@ static int64_t find_shift(const struct lad_oracle_in *in, const struct lad_oracl
 static const char *kind_words(char kind)
 {
     switch (kind) {
-    case '0': return "zero";
-    case 'P': return "as before the run (canary or input kept)";
-    case 'H': return "host canary (the readback wrote nothing there)";
-    case 'N': return "NaN or infinity";
-    default: return "other values";
+    case '0':
+        return "zero";
+    case 'P':
+        return "as before the run (canary or input kept)";
+    case 'H':
+        return "host canary (the readback wrote nothing there)";
+    case 'N':
+        return "NaN or infinity";
+    default:
+        return "other values";
     }
 }
 
 struct tally {
-    uint64_t n[128];       /* by kind */
-    uint64_t period;       /* of the wrong elements' places, 0: none found */
-    uint64_t run_start;    /* wrong elements are exactly run_start .. run_end - 1 when contiguous */
+    uint64_t n[128];    /* by kind */
+    uint64_t period;    /* of the wrong elements' places, 0: none found */
+    uint64_t run_start; /* wrong elements are exactly run_start .. run_end - 1 when contiguous */
     uint64_t run_end;
     bool contiguous;
 };
@@ -117,9 +124,10 @@ static const char *describe(struct lad_arena *arena, const struct lad_seen *s, c
     for (const char *k = "P0HNx"; *k; k++)
         if (t->n[(int)*k] > t->n[(int)top])
             top = *k;
-    const char *what = t->n[(int)top] == wrong ? kind_words(top)
-                                               : lad_printf(arena, "%llu %s, %llu others", (unsigned long long)t->n[(int)top],
-                                                            kind_words(top), (unsigned long long)(wrong - t->n[(int)top]));
+    const char *what = t->n[(int)top] == wrong
+                           ? kind_words(top)
+                           : lad_printf(arena, "%llu %s, %llu others", (unsigned long long)t->n[(int)top],
+                                        kind_words(top), (unsigned long long)(wrong - t->n[(int)top]));
     if (!wrong)
         return "right";
     if (shift)
@@ -136,7 +144,8 @@ static const char *describe(struct lad_arena *arena, const struct lad_seen *s, c
     if (t->period)
         return lad_printf(arena, "%llu of every %llu elements are %s", (unsigned long long)(wrong * t->period / s->n),
                           (unsigned long long)t->period, what);
-    return lad_printf(arena, "%llu of %llu elements are %s", (unsigned long long)wrong, (unsigned long long)s->n_checked, what);
+    return lad_printf(arena, "%llu of %llu elements are %s", (unsigned long long)wrong,
+                      (unsigned long long)s->n_checked, what);
 }
 
 /* Smallest period up to 1024 of the mask of wrong elements over the first 4096. */
@@ -163,13 +172,15 @@ static const char *encode(struct lad_arena *arena, const char *cell, uint64_t n)
     return text;
 }
 
-static void keep_diff(struct lad_arena *arena, struct lad_seen *s, uint64_t i, uint64_t expected, uint64_t actual, double ulps)
+static void keep_diff(struct lad_arena *arena, struct lad_seen *s, uint64_t i, uint64_t expected, uint64_t actual,
+                      double ulps)
 {
     *LAD_PUSH(arena, s->diff, s->n_diffs) = (struct lad_diff){i, expected, actual, ulps};
 }
 
 /* How far apart elements can be checked within the time, by timing a few; odd, so that it walks through every lane. */
-static uint64_t choose_stride(const struct lad_oracle *oracle, const struct lad_oracle_in *in, const struct lad_data *out)
+static uint64_t choose_stride(const struct lad_oracle *oracle, const struct lad_oracle_in *in,
+                              const struct lad_data *out)
 {
     uint64_t start = lad_now_ns(), tried = 64;
     for (uint64_t k = 0; k < tried; k++)
@@ -187,8 +198,12 @@ uint64_t lad_compare(struct lad_arena *arena, const struct lad_oracle *oracle, c
     char last_kind = '.', *cell = lad_alloc(arena, CELLS);
     struct tally t = {.contiguous = true};
     struct lad_diff last = {0};
-    *s = (struct lad_seen){.name = out->buf->name, .type = lad_type_name(type), .mem = lad_mem_name(out->buf->mem),
-                           .bytes = out->n * lad_type_bytes(type), .n = out->n, .bin = (out->n + CELLS - 1) / CELLS};
+    *s = (struct lad_seen){.name = out->buf->name,
+                           .type = lad_type_name(type),
+                           .mem = lad_mem_name(out->buf->mem),
+                           .bytes = out->n * lad_type_bytes(type),
+                           .n = out->n,
+                           .bin = (out->n + CELLS - 1) / CELLS};
     if (!s->bin)
         s->bin = 1;
     memset(cell, '.', CELLS);

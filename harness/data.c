@@ -64,11 +64,26 @@ static uint64_t random_bits(enum lad_type type, uint64_t *state)
     return r ? r : 1;
 }
 
-static const uint32_t special_floats[] = {
-    0x00000000, 0x80000000, 0x3F800000, 0xBF800000, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F7FFFFF, 0xFF7FFFFF, 0x00800000,
-    0x80800000, 0x00000001, 0x007FFFFF, 0x3F7FFFFF, 0x3F800001, 0x4B800000, 0x4B7FFFFF, 0x40490FDB, 0x3EAAAAAB, 0xC2F6E979};
-static const uint64_t special_ints[] = {0, 1, UINT64_MAX, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0x7FFFFFFF, 0x80000000,
-                                        0xFFFFFFFF, 0x100000000, 0x7FFF, 0x8000, 0xFFFF, 0x7F, 0x80, 0xFF, 0x55AA55AA55AA55AA};
+static const uint32_t special_floats[] = {0x00000000, 0x80000000, 0x3F800000, 0xBF800000, 0x7F800000,
+                                          0xFF800000, 0x7FC00000, 0x7F7FFFFF, 0xFF7FFFFF, 0x00800000,
+                                          0x80800000, 0x00000001, 0x007FFFFF, 0x3F7FFFFF, 0x3F800001,
+                                          0x4B800000, 0x4B7FFFFF, 0x40490FDB, 0x3EAAAAAB, 0xC2F6E979};
+static const uint64_t special_ints[] = {0,
+                                        1,
+                                        UINT64_MAX,
+                                        0x7FFFFFFFFFFFFFFF,
+                                        0x8000000000000000,
+                                        0x7FFFFFFF,
+                                        0x80000000,
+                                        0xFFFFFFFF,
+                                        0x100000000,
+                                        0x7FFF,
+                                        0x8000,
+                                        0xFFFF,
+                                        0x7F,
+                                        0x80,
+                                        0xFF,
+                                        0x55AA55AA55AA55AA};
 
 static uint64_t special(enum lad_type type, uint64_t i)
 {
@@ -82,8 +97,8 @@ static uint64_t special(enum lad_type type, uint64_t i)
     return special_ints[i % LAD_N(special_ints)];
 }
 
-bool lad_fill_data(void *data, uint64_t n, const struct lad_case_buf *b, const char *fill, size_t buf_index, uint64_t seed,
-                   const struct lad_scope *scope)
+bool lad_fill_data(void *data, uint64_t n, const struct lad_case_buf *b, const char *fill, size_t buf_index,
+                   uint64_t seed, const struct lad_scope *scope)
 {
     uint64_t state = seed ^ lad_hash(b->name, strlen(b->name), 0), bytes = n * lad_type_bytes(b->type);
     bool is_unsigned = b->type == LAD_U32 || b->type == LAD_U64 || b->type == LAD_U16 || b->type == LAD_U8;

@@ -71,14 +71,15 @@ bool lad_gpu_open(struct lad_gpu *gpu, const struct lad_backend *backend, size_t
     enum lad_drop drop = gpu->drop;
     *gpu = (struct lad_gpu){.backend = backend, .drop = drop, .info = *info};
     if (backend->abi != LAD_BACKEND_ABI)
-        return refuse(gpu, "open", "backend has ABI %llu, this program was built for %llu", backend->abi, LAD_BACKEND_ABI);
+        return refuse(gpu, "open", "backend has ABI %llu, this program was built for %llu", backend->abi,
+                      LAD_BACKEND_ABI);
     gpu->dev = backend->open(index, begin(gpu));
     gpu->open_ns = lad_now_ns() - start;
     return gpu->dev;
 }
 
 enum { /* bytes behind the last member of struct lad_kernel_desc */
-    desc_padding = sizeof(struct lad_kernel_desc) - offsetof(struct lad_kernel_desc, constant) - 2 * sizeof(uint32_t)
+       desc_padding = sizeof(struct lad_kernel_desc) - offsetof(struct lad_kernel_desc, constant) - 2 * sizeof(uint32_t)
 };
 enum { MOST_KEPT = 12 }; /* kernels kept from one case to the next */
 struct lad_kept {
@@ -117,7 +118,8 @@ struct lad_kernel *lad_gpu_kernel(struct lad_gpu *gpu, const struct lad_kernel_d
 {
     for (struct lad_kept **at = &gpu->kept, *k; (k = *at); at = &k->next)
         if (k->desc.source == desc->source &&
-            !memcmp(k->desc.local, desc->local, sizeof *desc - offsetof(struct lad_kernel_desc, local) - desc_padding)) {
+            !memcmp(k->desc.local, desc->local,
+                    sizeof *desc - offsetof(struct lad_kernel_desc, local) - desc_padding)) {
             *at = k->next; /* last used, first kept */
             k->next = gpu->kept;
             gpu->kept = k;
@@ -178,9 +180,11 @@ bool lad_gpu_dispatch(struct lad_gpu *gpu, const struct lad_dispatch *d)
     begin(gpu);
     for (int i = 0; i < 3; i++)
         if (d->base[i] && !gpu->info.cap[LAD_CAP_BASE_OFFSET])
-            return refuse(gpu, "dispatch", "base %llu in dimension %llu, the device has no base offset", d->base[i], (unsigned)i);
+            return refuse(gpu, "dispatch", "base %llu in dimension %llu, the device has no base offset", d->base[i],
+                          (unsigned)i);
     if (d->indirect && !gpu->info.cap[LAD_CAP_INDIRECT])
-        return refuse(gpu, "dispatch", "indirect at %llu, the device has no indirect dispatch%.0llu", d->indirect_offset, 0);
+        return refuse(gpu, "dispatch", "indirect at %llu, the device has no indirect dispatch%.0llu",
+                      d->indirect_offset, 0);
     if (dropped(gpu, LAD_DROP_DISPATCH))
         return true;
     gpu->n_recorded++;
@@ -207,8 +211,8 @@ bool lad_gpu_fill(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, uin
     return true;
 }
 
-bool lad_gpu_copy(struct lad_gpu *gpu, struct lad_buf *src, uint64_t src_offset, struct lad_buf *dst, uint64_t dst_offset,
-                  uint64_t bytes)
+bool lad_gpu_copy(struct lad_gpu *gpu, struct lad_buf *src, uint64_t src_offset, struct lad_buf *dst,
+                  uint64_t dst_offset, uint64_t bytes)
 {
     begin(gpu);
     if (src_offset % 4 || dst_offset % 4 || bytes % 4)
@@ -222,7 +226,8 @@ bool lad_gpu_copy(struct lad_gpu *gpu, struct lad_buf *src, uint64_t src_offset,
     char block[65536];
     for (uint64_t done = 0, n; done < bytes; done += n) {
         n = bytes - done < sizeof block ? bytes - done : sizeof block;
-        if (!lad_gpu_read(gpu, src, src_offset + done, block, n) || !lad_gpu_plant(gpu, dst, dst_offset + done, block, n))
+        if (!lad_gpu_read(gpu, src, src_offset + done, block, n) ||
+            !lad_gpu_plant(gpu, dst, dst_offset + done, block, n))
             return false;
     }
     return true;

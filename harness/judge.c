@@ -26,7 +26,8 @@ static bool read_back(struct lad_point *p)
             return lad_point_api_failed(p, "unmapping");
     }
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
-    return !p->witness || lad_gpu_read(p->gpu, p->witness, 0, p->words, bytes) || lad_point_api_failed(p, "reading the witness");
+    return !p->witness || lad_gpu_read(p->gpu, p->witness, 0, p->words, bytes) ||
+           lad_point_api_failed(p, "reading the witness");
 }
 
 static void check_markers(struct lad_point *p)
@@ -55,12 +56,13 @@ static void check_surroundings(struct lad_point *p)
         const struct lad_obj *o = &p->obj[i];
         const char *before = p->data[i].before, *after = p->data[i].after;
         uint64_t end = (o->bytes + 3) & ~3ull;
-        bool behind = memcmp(before + end, after + end, o->total - end), ahead = memcmp(before - o->front, after - o->front, o->front);
+        bool behind = memcmp(before + end, after + end, o->total - end),
+             ahead = memcmp(before - o->front, after - o->front, o->front);
         if (behind || ahead) {
             const char *where = behind ? "behind" : "ahead of";
             lad_record_fact(p->arena, p->r, '!', "the canary %s buffer %s was overwritten", where, o->buf->name);
-            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.redzone", "memory %s buffer %s was overwritten", where,
-                           o->buf->name);
+            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.redzone", "memory %s buffer %s was overwritten",
+                           where, o->buf->name);
         }
         if (o->buf->role == LAD_INPUT && memcmp(p->data[i].written ? p->data[i].written : before, after, o->bytes)) {
             lad_record_fact(p->arena, p->r, '!', "input buffer %s is not what was uploaded any more", o->buf->name);
@@ -77,22 +79,31 @@ static const char *show(struct lad_arena *arena, enum lad_type type, uint64_t bi
     memcpy(&f, &bits, sizeof f);
     memcpy(&d, &bits, sizeof d);
     switch (type) {
-    case LAD_F32: return lad_printf(arena, "%.9g", (double)f);
-    case LAD_F64: return lad_printf(arena, "%.17g", d);
-    case LAD_I32: return lad_printf(arena, "%d", (int32_t)bits);
-    case LAD_I64: return lad_printf(arena, "%lld", (long long)bits);
-    default: return lad_printf(arena, "%llu", (unsigned long long)bits);
+    case LAD_F32:
+        return lad_printf(arena, "%.9g", (double)f);
+    case LAD_F64:
+        return lad_printf(arena, "%.17g", d);
+    case LAD_I32:
+        return lad_printf(arena, "%d", (int32_t)bits);
+    case LAD_I64:
+        return lad_printf(arena, "%lld", (long long)bits);
+    default:
+        return lad_printf(arena, "%llu", (unsigned long long)bits);
     }
 }
 
 static const char *token_of(const struct lad_seen *s)
 {
     if (!strncmp(s->signature, "all ", 4)) {
-        const char *word = strstr(s->signature, "zero") ? "all-zero" : strstr(s->signature, "as before") ? "all-canary"
-                           : strstr(s->signature, "host canary") ? "all-host-canary" : "all-wrong";
+        const char *word = strstr(s->signature, "zero")          ? "all-zero"
+                           : strstr(s->signature, "as before")   ? "all-canary"
+                           : strstr(s->signature, "host canary") ? "all-host-canary"
+                                                                 : "all-wrong";
         return word;
     }
-    return !strncmp(s->signature, "right up to", 11) ? "prefix" : strstr(s->signature, "of every") ? "periodic" : "partial";
+    return !strncmp(s->signature, "right up to", 11) ? "prefix"
+           : strstr(s->signature, "of every")        ? "periodic"
+                                                     : "partial";
 }
 
 static void check_expects(struct lad_point *p)
@@ -110,7 +121,8 @@ static void check_expects(struct lad_point *p)
                        "%s: %s; element %llu is %s, expected %s", e->buf, s->signature, (unsigned long long)d->index,
                        show(p->arena, o->buf->type, d->actual), show(p->arena, o->buf->type, d->expected));
         if (s->n_checked < s->n)
-            lad_record_fact(p->arena, p->r, '-', "%llu of %llu elements of %s were compared, the others only for having been written",
+            lad_record_fact(p->arena, p->r, '-',
+                            "%llu of %llu elements of %s were compared, the others only for having been written",
                             (unsigned long long)s->n_checked, (unsigned long long)s->n, e->buf);
     }
 }
@@ -124,7 +136,8 @@ static uint32_t sum_words(const void *data, uint64_t n)
     return sum;
 }
 
-/* What the device itself says that the buffer holds (kernels/checksum.k), so that four bytes have to come back whole. */
+/* What the device itself says that the buffer holds (kernels/checksum.k), so that four bytes have to come back whole.
+ */
 static bool sum_on_device(struct lad_point *p, struct lad_obj *o, uint32_t n, uint32_t *sum)
 {
     struct lad_kernel_desc desc;
@@ -140,8 +153,8 @@ static bool sum_on_device(struct lad_point *p, struct lad_obj *o, uint32_t n, ui
     enum lad_drop drop = p->gpu->drop;
     p->gpu->drop = LAD_DROP_NONE; /* an instrument, not the case */
     bool ok = out && lad_gpu_plant(p->gpu, out, 0, words, sizeof words) && (d.kernel = lad_gpu_kernel(p->gpu, &desc)) &&
-              lad_gpu_dispatch(p->gpu, &d) && lad_gpu_wait(p->gpu) && lad_gpu_read(p->gpu, out, 0, words, sizeof words) &&
-              words[1] == n;
+              lad_gpu_dispatch(p->gpu, &d) && lad_gpu_wait(p->gpu) &&
+              lad_gpu_read(p->gpu, out, 0, words, sizeof words) && words[1] == n;
     p->gpu->drop = drop;
     lad_gpu_free(p->gpu, out);
     *sum = words[0];
@@ -166,14 +179,18 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
         memcpy(right + i * bytes, &bits, bytes);
     }
     if (sum == sum_words(right, n))
-        lad_record_fact(p->arena, p->r, '!', "the device's own checksum of buffer %s is right: the work was done, the host does"
-                        " not see it", o->buf->name);
+        lad_record_fact(p->arena, p->r, '!',
+                        "the device's own checksum of buffer %s is right: the work was done, the host does"
+                        " not see it",
+                        o->buf->name);
     else if (sum == sum_words(d->after, n))
         lad_record_fact(p->arena, p->r, '+', "the device's own checksum of buffer %s agrees with what the host read",
                         o->buf->name);
     else
-        lad_record_fact(p->arena, p->r, '!', "the device's own checksum of buffer %s fits neither what was expected nor what"
-                        " the host read", o->buf->name);
+        lad_record_fact(p->arena, p->r, '!',
+                        "the device's own checksum of buffer %s fits neither what was expected nor what"
+                        " the host read",
+                        o->buf->name);
     free(right);
 }
 
@@ -186,10 +203,12 @@ static void submit_again(struct lad_point *p)
         return;
     bool ok = lad_gpu_fill(p->gpu, p->marker, 8, 4, mark) && lad_gpu_wait(p->gpu) &&
               lad_gpu_read(p->gpu, p->marker, 8, &word, 4) && word == mark;
-    lad_record_fact(p->arena, p->r, ok ? '+' : '!', "a fill command in a later batch %s", ok ? "landed" : "did not land");
+    lad_record_fact(p->arena, p->r, ok ? '+' : '!', "a fill command in a later batch %s",
+                    ok ? "landed" : "did not land");
 }
 
-/* A buffer that is wrong through its mapping is read once more by explicit copy: it parts the work from the view of it. */
+/* A buffer that is wrong through its mapping is read once more by explicit copy: it parts the work from the view of it.
+ */
 static void look_again(struct lad_point *p)
 {
     for (size_t i = 0; i < p->r->n_seen; i++) {
@@ -199,8 +218,10 @@ static void look_again(struct lad_point *p)
         void *again = lad_point_memory(o->total);
         bool ok = lad_gpu_read(p->gpu, o->gpu, o->front, again, o->bytes);
         if (ok && memcmp(again, p->data[o - p->obj].after, o->bytes))
-            lad_record_fact(p->arena, p->r, '!', "buffer %s reads differently by a second, explicit copy: the host's first view"
-                            " of it was wrong", o->buf->name);
+            lad_record_fact(p->arena, p->r, '!',
+                            "buffer %s reads differently by a second, explicit copy: the host's first view"
+                            " of it was wrong",
+                            o->buf->name);
         else if (ok)
             lad_record_fact(p->arena, p->r, '+', "buffer %s reads the same by a second, explicit copy", o->buf->name);
         free(again);
@@ -223,7 +244,8 @@ void lad_point_judge(struct lad_point *p)
         const struct lad_step *step = &p->c->steps[k];
         int64_t offset = 0;
         if (step->indirect && lad_point_value(p, step->indirect_offset, 0, &offset))
-            memcpy(ran.groups, (const char *)p->data[lad_point_obj(p, step->indirect) - p->obj].after + offset, sizeof ran.groups);
+            memcpy(ran.groups, (const char *)p->data[lad_point_obj(p, step->indirect) - p->obj].after + offset,
+                   sizeof ran.groups);
         lad_witness_check(p->arena, p->words, i, &ran, p->r);
     }
     check_surroundings(p);

@@ -96,8 +96,8 @@ static bool warm_up(struct lad_gpu *gpu, bool (*run)(void *, uint32_t), void *ar
     return true;
 }
 
-bool lad_measure(struct lad_gpu *gpu, struct lad_arena *arena, const struct lad_measure_want *want, double work, double floor,
-                 bool (*run)(void *, uint32_t repeat), void *arg, struct lad_measure *m)
+bool lad_measure(struct lad_gpu *gpu, struct lad_arena *arena, const struct lad_measure_want *want, double work,
+                 double floor, bool (*run)(void *, uint32_t repeat), void *arg, struct lad_measure *m)
 {
     double sample[RUNS];
     const char *why = NULL;

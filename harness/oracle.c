@@ -145,8 +145,8 @@ static uint64_t fold_at(const struct lad_oracle_in *in, const struct lad_data *o
 /* x op y over the special values of fp32, as bits with one NaN for all. */
 static uint64_t special_at(const struct lad_oracle_in *in, const struct lad_data *out, uint64_t i)
 {
-    const float specials[12] = {0.0f,      -0.0f,      INFINITY,       -INFINITY,       NAN,          1.0f,
-                                -1.0f,     1.5f,       3.40282347e38f, -3.40282347e38f, 1.17549435e-38f, 16777216.0f};
+    const float specials[12] = {0.0f, -0.0f,          INFINITY,        -INFINITY,       NAN,        1.0f, -1.0f,
+                                1.5f, 3.40282347e38f, -3.40282347e38f, 1.17549435e-38f, 16777216.0f};
     uint64_t n = (uint64_t)find_value(in, "n", NULL), op = i / n;
     float x = specials[get_int(find_data(in, "a"), i % n) % 12], y = specials[get_int(find_data(in, "b"), i % n) % 12];
     float r;

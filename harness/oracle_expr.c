@@ -30,22 +30,48 @@ struct node {
     const struct node *arg[3];
 };
 
-static const struct operator{
+static const struct operator
+{
     const char *text;
     int level;
-} operators[] = {{"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7},
-                 {"<<", 8}, {">>", 8}, {"<", 7},  {">", 7},  {"+", 9}, {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}};
+}
+operators[] = {{"||", 1}, {"&&", 2}, {"|", 3}, {"^", 4}, {"&", 5}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7},
+               {"<<", 8}, {">>", 8}, {"<", 7}, {">", 7}, {"+", 9}, {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}};
 enum { OR, AND, BIT_OR, BIT_XOR, BIT_AND, EQ, NE, LE, GE, SHL, SHR, LT, GT, ADD, SUB, MUL, DIV, MOD };
 
 static const struct function {
     const char *name;
     int n_args;
-} functions[] = {{"min", 2},   {"max", 2},   {"abs", 1}, {"sqrt", 1}, {"exp", 1}, {"log", 1}, {"sin", 1}, {"cos", 1},
-                 {"pow", 2},   {"floor", 1}, {"fma", 3}, {"f32", 1},  {"f64", 1}, {"u8", 1},  {"u16", 1}, {"u32", 1},
-                 {"u64", 1},   {"i8", 1},    {"i16", 1}, {"i32", 1},  {"i64", 1}, {"bits", 1}, {"frombits", 1},
-                 {"trunc", 1}};
-enum { F_MIN, F_MAX, F_ABS, F_SQRT, F_EXP, F_LOG, F_SIN, F_COS, F_POW, F_FLOOR, F_FMA, F_F32, F_F64, F_U8, F_U16, F_U32,
-       F_U64, F_I8, F_I16, F_I32, F_I64, F_BITS, F_FROMBITS, F_TRUNC };
+} functions[] = {{"min", 2}, {"max", 2}, {"abs", 1}, {"sqrt", 1},  {"exp", 1},      {"log", 1},
+                 {"sin", 1}, {"cos", 1}, {"pow", 2}, {"floor", 1}, {"fma", 3},      {"f32", 1},
+                 {"f64", 1}, {"u8", 1},  {"u16", 1}, {"u32", 1},   {"u64", 1},      {"i8", 1},
+                 {"i16", 1}, {"i32", 1}, {"i64", 1}, {"bits", 1},  {"frombits", 1}, {"trunc", 1}};
+enum {
+    F_MIN,
+    F_MAX,
+    F_ABS,
+    F_SQRT,
+    F_EXP,
+    F_LOG,
+    F_SIN,
+    F_COS,
+    F_POW,
+    F_FLOOR,
+    F_FMA,
+    F_F32,
+    F_F64,
+    F_U8,
+    F_U16,
+    F_U32,
+    F_U64,
+    F_I8,
+    F_I16,
+    F_I32,
+    F_I64,
+    F_BITS,
+    F_FROMBITS,
+    F_TRUNC
+};
 
 struct reader {
     struct lad_arena *arena;
@@ -290,14 +316,22 @@ static struct value load(const struct lad_data *d, uint64_t at)
     if (at >= d->n)
         return (struct value){INT, .i = 0}; /* reading past the end gives 0, as a bounds-checked device would */
     switch (d->buf->type) {
-    case LAD_U32: return (struct value){INT, .i = ((const uint32_t *)d->before)[at]};
-    case LAD_I32: return (struct value){INT, .i = ((const int32_t *)d->before)[at]};
-    case LAD_F32: return (struct value){FLOAT, .f = (double)((const float *)d->before)[at]};
-    case LAD_U64: return (struct value){UINT, .u = ((const uint64_t *)d->before)[at]};
-    case LAD_I64: return (struct value){INT, .i = ((const int64_t *)d->before)[at]};
-    case LAD_F64: return (struct value){FLOAT, .f = ((const double *)d->before)[at]};
-    case LAD_U16: return (struct value){INT, .i = ((const uint16_t *)d->before)[at]};
-    case LAD_U8: return (struct value){INT, .i = ((const uint8_t *)d->before)[at]};
+    case LAD_U32:
+        return (struct value){INT, .i = ((const uint32_t *)d->before)[at]};
+    case LAD_I32:
+        return (struct value){INT, .i = ((const int32_t *)d->before)[at]};
+    case LAD_F32:
+        return (struct value){FLOAT, .f = (double)((const float *)d->before)[at]};
+    case LAD_U64:
+        return (struct value){UINT, .u = ((const uint64_t *)d->before)[at]};
+    case LAD_I64:
+        return (struct value){INT, .i = ((const int64_t *)d->before)[at]};
+    case LAD_F64:
+        return (struct value){FLOAT, .f = ((const double *)d->before)[at]};
+    case LAD_U16:
+        return (struct value){INT, .i = ((const uint16_t *)d->before)[at]};
+    case LAD_U8:
+        return (struct value){INT, .i = ((const uint8_t *)d->before)[at]};
     }
     abort();
 }
@@ -305,18 +339,30 @@ static struct value load(const struct lad_data *d, uint64_t at)
 static struct value compute_float(int op, double a, double b)
 {
     switch (op) {
-    case ADD: return (struct value){FLOAT, .f = a + b};
-    case SUB: return (struct value){FLOAT, .f = a - b};
-    case MUL: return (struct value){FLOAT, .f = a * b};
-    case DIV: return (struct value){FLOAT, .f = a / b};
-    case MOD: return (struct value){FLOAT, .f = fmod(a, b)};
-    case EQ: return (struct value){INT, .i = a == b};
-    case NE: return (struct value){INT, .i = a != b};
-    case LT: return (struct value){INT, .i = a < b};
-    case GT: return (struct value){INT, .i = a > b};
-    case LE: return (struct value){INT, .i = a <= b};
-    case GE: return (struct value){INT, .i = a >= b};
-    default: return (struct value){FLOAT, .f = (double)NAN};
+    case ADD:
+        return (struct value){FLOAT, .f = a + b};
+    case SUB:
+        return (struct value){FLOAT, .f = a - b};
+    case MUL:
+        return (struct value){FLOAT, .f = a * b};
+    case DIV:
+        return (struct value){FLOAT, .f = a / b};
+    case MOD:
+        return (struct value){FLOAT, .f = fmod(a, b)};
+    case EQ:
+        return (struct value){INT, .i = a == b};
+    case NE:
+        return (struct value){INT, .i = a != b};
+    case LT:
+        return (struct value){INT, .i = a < b};
+    case GT:
+        return (struct value){INT, .i = a > b};
+    case LE:
+        return (struct value){INT, .i = a <= b};
+    case GE:
+        return (struct value){INT, .i = a >= b};
+    default:
+        return (struct value){FLOAT, .f = (double)NAN};
     }
 }
 
@@ -325,22 +371,46 @@ static struct value compute_int(int op, struct value l, struct value r)
     bool wide = l.kind == UINT || r.kind == UINT;
     uint64_t a = l.u, b = r.u, v = 0;
     switch (op) {
-    case ADD: v = a + b; break;
-    case SUB: v = a - b; break;
-    case MUL: v = a * b; break;
-    case DIV: v = b == 0 ? 0 : wide ? a / b : r.i == -1 ? 0 - a : (uint64_t)(l.i / r.i); break;
-    case MOD: v = b == 0 ? 0 : wide ? a % b : r.i == -1 ? 0 : (uint64_t)(l.i % r.i); break;
-    case BIT_AND: v = a & b; break;
-    case BIT_OR: v = a | b; break;
-    case BIT_XOR: v = a ^ b; break;
-    case SHL: return (struct value){l.kind, .u = a << (b & 63)};
-    case SHR: return (struct value){l.kind, .u = l.kind == UINT ? a >> (b & 63) : (uint64_t)(l.i >> (b & 63))};
-    case EQ: return (struct value){INT, .i = a == b};
-    case NE: return (struct value){INT, .i = a != b};
-    case LT: return (struct value){INT, .i = wide ? a < b : l.i < r.i};
-    case GT: return (struct value){INT, .i = wide ? a > b : l.i > r.i};
-    case LE: return (struct value){INT, .i = wide ? a <= b : l.i <= r.i};
-    case GE: return (struct value){INT, .i = wide ? a >= b : l.i >= r.i};
+    case ADD:
+        v = a + b;
+        break;
+    case SUB:
+        v = a - b;
+        break;
+    case MUL:
+        v = a * b;
+        break;
+    case DIV:
+        v = b == 0 ? 0 : wide ? a / b : r.i == -1 ? 0 - a : (uint64_t)(l.i / r.i);
+        break;
+    case MOD:
+        v = b == 0 ? 0 : wide ? a % b : r.i == -1 ? 0 : (uint64_t)(l.i % r.i);
+        break;
+    case BIT_AND:
+        v = a & b;
+        break;
+    case BIT_OR:
+        v = a | b;
+        break;
+    case BIT_XOR:
+        v = a ^ b;
+        break;
+    case SHL:
+        return (struct value){l.kind, .u = a << (b & 63)};
+    case SHR:
+        return (struct value){l.kind, .u = l.kind == UINT ? a >> (b & 63) : (uint64_t)(l.i >> (b & 63))};
+    case EQ:
+        return (struct value){INT, .i = a == b};
+    case NE:
+        return (struct value){INT, .i = a != b};
+    case LT:
+        return (struct value){INT, .i = wide ? a < b : l.i < r.i};
+    case GT:
+        return (struct value){INT, .i = wide ? a > b : l.i > r.i};
+    case LE:
+        return (struct value){INT, .i = wide ? a <= b : l.i <= r.i};
+    case GE:
+        return (struct value){INT, .i = wide ? a >= b : l.i >= r.i};
     }
     return (struct value){wide ? UINT : INT, .u = v};
 }
@@ -384,30 +454,55 @@ static struct value call(struct state *s, const struct node *n)
     uint32_t bits = (uint32_t)v[0].u;
     float f;
     switch (n->op) {
-    case F_MIN: return is_true(apply(LT, v[0], v[1])) ? v[0] : v[1];
-    case F_MAX: return is_true(apply(GT, v[0], v[1])) ? v[0] : v[1];
-    case F_ABS: return v[0].kind == FLOAT ? (struct value){FLOAT, .f = fabs(x)} : v[0].i < 0 ? negate('-', v[0]) : v[0];
-    case F_SQRT: return (struct value){FLOAT, .f = sqrt(x)};
-    case F_EXP: return (struct value){FLOAT, .f = exp(x)};
-    case F_LOG: return (struct value){FLOAT, .f = log(x)};
-    case F_SIN: return (struct value){FLOAT, .f = sin(x)};
-    case F_COS: return (struct value){FLOAT, .f = cos(x)};
-    case F_POW: return (struct value){FLOAT, .f = pow(x, to_float(v[1]))};
-    case F_FLOOR: return (struct value){FLOAT, .f = floor(x)};
-    case F_TRUNC: return (struct value){FLOAT, .f = trunc(x)};
-    case F_FMA: return (struct value){FLOAT, .f = fma(x, to_float(v[1]), to_float(v[2]))};
-    case F_F32: return (struct value){FLOAT, .f = (double)(float)x};
-    case F_F64: return (struct value){FLOAT, .f = x};
-    case F_U8: return (struct value){INT, .i = (uint8_t)to_int(v[0])};
-    case F_U16: return (struct value){INT, .i = (uint16_t)to_int(v[0])};
-    case F_U32: return (struct value){INT, .i = (uint32_t)to_int(v[0])};
-    case F_U64: return (struct value){UINT, .i = to_int(v[0])};
-    case F_I8: return (struct value){INT, .i = (int8_t)to_int(v[0])};
-    case F_I16: return (struct value){INT, .i = (int16_t)to_int(v[0])};
-    case F_I32: return (struct value){INT, .i = (int32_t)to_int(v[0])};
-    case F_I64: return (struct value){INT, .i = to_int(v[0])};
-    case F_BITS: return (struct value){INT, .i = float_bits(x)};
-    case F_FROMBITS: memcpy(&f, &bits, 4); return (struct value){FLOAT, .f = (double)f};
+    case F_MIN:
+        return is_true(apply(LT, v[0], v[1])) ? v[0] : v[1];
+    case F_MAX:
+        return is_true(apply(GT, v[0], v[1])) ? v[0] : v[1];
+    case F_ABS:
+        return v[0].kind == FLOAT ? (struct value){FLOAT, .f = fabs(x)} : v[0].i < 0 ? negate('-', v[0]) : v[0];
+    case F_SQRT:
+        return (struct value){FLOAT, .f = sqrt(x)};
+    case F_EXP:
+        return (struct value){FLOAT, .f = exp(x)};
+    case F_LOG:
+        return (struct value){FLOAT, .f = log(x)};
+    case F_SIN:
+        return (struct value){FLOAT, .f = sin(x)};
+    case F_COS:
+        return (struct value){FLOAT, .f = cos(x)};
+    case F_POW:
+        return (struct value){FLOAT, .f = pow(x, to_float(v[1]))};
+    case F_FLOOR:
+        return (struct value){FLOAT, .f = floor(x)};
+    case F_TRUNC:
+        return (struct value){FLOAT, .f = trunc(x)};
+    case F_FMA:
+        return (struct value){FLOAT, .f = fma(x, to_float(v[1]), to_float(v[2]))};
+    case F_F32:
+        return (struct value){FLOAT, .f = (double)(float)x};
+    case F_F64:
+        return (struct value){FLOAT, .f = x};
+    case F_U8:
+        return (struct value){INT, .i = (uint8_t)to_int(v[0])};
+    case F_U16:
+        return (struct value){INT, .i = (uint16_t)to_int(v[0])};
+    case F_U32:
+        return (struct value){INT, .i = (uint32_t)to_int(v[0])};
+    case F_U64:
+        return (struct value){UINT, .i = to_int(v[0])};
+    case F_I8:
+        return (struct value){INT, .i = (int8_t)to_int(v[0])};
+    case F_I16:
+        return (struct value){INT, .i = (int16_t)to_int(v[0])};
+    case F_I32:
+        return (struct value){INT, .i = (int32_t)to_int(v[0])};
+    case F_I64:
+        return (struct value){INT, .i = to_int(v[0])};
+    case F_BITS:
+        return (struct value){INT, .i = float_bits(x)};
+    case F_FROMBITS:
+        memcpy(&f, &bits, 4);
+        return (struct value){FLOAT, .f = (double)f};
     }
     abort();
 }
@@ -427,17 +522,28 @@ static struct value add_up(struct state *s, const struct node *n)
 static struct value evaluate(struct state *s, const struct node *n)
 {
     switch (n->kind) {
-    case NUMBER: return n->value;
-    case INDEX: return (struct value){INT, .u = s->i};
-    case SCOPE: return (struct value){INT, .i = s->in->scope->value[n->at]};
-    case LOCAL: return (struct value){INT, .i = s->local[n->op]};
-    case KEEP: return (struct value){RAW, .u = lad_keep(s->out, s->i)};
-    case LOAD: return load(&s->in->data[n->at], (uint64_t)to_int(evaluate(s, n->arg[0])));
-    case UNARY: return negate(n->op, evaluate(s, n->arg[0]));
-    case BINARY: return compute(s, n);
-    case CHOOSE: return evaluate(s, n->arg[is_true(evaluate(s, n->arg[0])) ? 1 : 2]);
-    case CALL: return call(s, n);
-    case SUM: return add_up(s, n);
+    case NUMBER:
+        return n->value;
+    case INDEX:
+        return (struct value){INT, .u = s->i};
+    case SCOPE:
+        return (struct value){INT, .i = s->in->scope->value[n->at]};
+    case LOCAL:
+        return (struct value){INT, .i = s->local[n->op]};
+    case KEEP:
+        return (struct value){RAW, .u = lad_keep(s->out, s->i)};
+    case LOAD:
+        return load(&s->in->data[n->at], (uint64_t)to_int(evaluate(s, n->arg[0])));
+    case UNARY:
+        return negate(n->op, evaluate(s, n->arg[0]));
+    case BINARY:
+        return compute(s, n);
+    case CHOOSE:
+        return evaluate(s, n->arg[is_true(evaluate(s, n->arg[0])) ? 1 : 2]);
+    case CALL:
+        return call(s, n);
+    case SUM:
+        return add_up(s, n);
     }
     abort();
 }

@@ -53,18 +53,19 @@ static void test_integers(void)
         uint64_t i, expected;
     } row[] = {
         {"i * 3 + 1", 2, 7},
-        {"a[i] + 1", 1, 0},                       /* cut to 32 bits */
-        {"a[i] >> 4", 1, 0x0FFFFFFF},             /* loaded without a sign */
-        {"s[i] / 2", 0, (uint32_t)-3},            /* towards zero */
-        {"s[i] % 4", 0, (uint32_t)-3},            /* the sign of the dividend */
-        {"s[i] >> 1", 0, (uint32_t)-4},           /* arithmetic */
+        {"a[i] + 1", 1, 0},             /* cut to 32 bits */
+        {"a[i] >> 4", 1, 0x0FFFFFFF},   /* loaded without a sign */
+        {"s[i] / 2", 0, (uint32_t)-3},  /* towards zero */
+        {"s[i] % 4", 0, (uint32_t)-3},  /* the sign of the dividend */
+        {"s[i] >> 1", 0, (uint32_t)-4}, /* arithmetic */
+        {"(s[i] >> 1) < 0", 0, 1},
         {"s[i] < a[i]", 0, 1},
-        {"w[0] > 5", 0, 1},                       /* 64 bits unsigned */
+        {"w[0] > 5", 0, 1}, /* 64 bits unsigned */
         {"w[0] >> 60", 0, 15},
         {"w[0] / 2 == 0x7FFFFFFFFFFFFFFF", 0, 1},
         {"1 + 2 * 3 - 4 / 2", 0, 5},
         {"1 << 2 + 1", 0, 8},
-        {"7 & 3 == 3", 0, 1},                     /* as in C: 7 & (3 == 3) */
+        {"7 & 3 == 3", 0, 1}, /* as in C: 7 & (3 == 3) */
         {"1 | 2 ^ 6 & 4", 0, 7},
         {"!0 && ~0 == -1", 0, 1},
         {"i < 2 ? 10 : i == 2 ? 20 : keep", 1, 10},
@@ -78,7 +79,7 @@ static void test_integers(void)
         {"bits(1.5)", 0, 0x3FC00000},
         {"bits(0.0 / 0.0)", 0, 0x7FC00000},
         {"2K + 1M", 0, 2048 + 1048576},
-        {"a[4]", 0, 0},                           /* past the end */
+        {"a[4]", 0, 0}, /* past the end */
     };
     start();
     set("n", 9);
@@ -138,8 +139,9 @@ static void test_check(void)
     struct lad_var var = {.name = "n"};
     struct lad_case_buf buf = {.name = "a"};
     struct lad_case c = {.vars = &var, .n_vars = 1, .bufs = &buf, .n_bufs = 1, .sweep = "size"};
-    static const char *const bad[] = {"", "1 +", "(1", "a[1", "a", "b[0]", "m", "foo(1)", "min(1)", "sum(k, 0, 1, j)",
-                                      "1 ? 2", "1 2", "k", "sum(, 0, 1, 1)"};
+    static const char *const bad[] = {"",      "1 +", "(1",     "a[1",           "a",
+                                      "b[0]",  "m",   "foo(1)", "min(1)",        "sum(k, 0, 1, j)",
+                                      "1 ? 2", "1 2", "k",      "sum(, 0, 1, 1)"};
     char why[200];
     CU_ASSERT(lad_oracle_expr_check("sum(k, 0, n, a[k + i]) + size", &c, why, sizeof why));
     for (size_t k = 0; k < LAD_N(bad); k++) {
@@ -198,8 +200,10 @@ static void test_fold(void)
     static const struct {
         const char *op;
         uint32_t even, odd;
-    } row[] = {{"add", 25, 0x80000069}, {"sub", (uint32_t)-19, 0x8000005F}, {"min", 3, 5}, {"max", 12, 0x80000000},
-               {"and", 0, 0},           {"or", 15, 0x80000065},            {"xor", 5, 0x80000061}};
+    } row[] = {{"add", 25, 0x80000069}, {"sub", (uint32_t)-19, 0x8000005F},
+               {"min", 3, 5},           {"max", 12, 0x80000000},
+               {"and", 0, 0},           {"or", 15, 0x80000065},
+               {"xor", 5, 0x80000061}};
     start();
     set("n", 4);
     set("cells", 2);
@@ -226,14 +230,14 @@ static void test_special(void)
     give("a", LAD_U32, a, 3);
     give("b", LAD_U32, b, 3);
     const struct lad_data *d = give("dst", LAD_U32, out, 21);
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 0), 0x7FC00000);  /* inf + -inf */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 3), 0x7F800000);  /* inf - -inf */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 5), 0x80000000);  /* -0 - 0 */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 6), 0xFF800000);  /* inf * -inf */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 10), 0);          /* NaN < 1 */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 14), 1);          /* -0 == 0 */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 16), 1);          /* isnan */
-    CU_ASSERT_EQUAL(ask("special", NULL, d, 18), 1);          /* isinf */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 0), 0x7FC00000); /* inf + -inf */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 3), 0x7F800000); /* inf - -inf */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 5), 0x80000000); /* -0 - 0 */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 6), 0xFF800000); /* inf * -inf */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 10), 0);         /* NaN < 1 */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 14), 1);         /* -0 == 0 */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 16), 1);         /* isnan */
+    CU_ASSERT_EQUAL(ask("special", NULL, d, 18), 1);         /* isinf */
 }
 
 static void test_rounds(void)
@@ -273,9 +277,16 @@ static void test_builtin(void)
 
 int main(void)
 {
-    static const struct lad_test tests[] = {{"integers", test_integers}, {"floats", test_floats}, {"passes", test_passes},
-                                            {"check", test_check},       {"matmul", test_matmul}, {"blocks", test_blocks},
-                                            {"fold", test_fold},         {"special", test_special},
-                                            {"rounds", test_rounds},     {"builtin", test_builtin}, {NULL}};
+    static const struct lad_test tests[] = {{"integers", test_integers},
+                                            {"floats", test_floats},
+                                            {"passes", test_passes},
+                                            {"check", test_check},
+                                            {"matmul", test_matmul},
+                                            {"blocks", test_blocks},
+                                            {"fold", test_fold},
+                                            {"special", test_special},
+                                            {"rounds", test_rounds},
+                                            {"builtin", test_builtin},
+                                            {NULL}};
     return lad_test_main("oracle", tests);
 }

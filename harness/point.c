@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prepares one run of a case: values, what the device must offer, buffers with canaries, checked plants and uploads. */
-#include "../kernels/witness.h"
 #include "point.h"
+#include "../kernels/witness.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,10 @@ bool lad_point_api_failed(struct lad_point *p, const char *doing)
     if (f->unsupported)
         return lad_point_skip(p, lad_printf(p->arena, "%s: %s %s %s", doing, f->call, f->code, f->text));
     enum lad_status status = f->timeout ? LAD_STATUS_TIMEOUT : f->lost ? LAD_STATUS_LOST : LAD_STATUS_ERROR;
-    lad_record_set(p->arena, p->r, status, f->timeout ? "ladder.timeout.device" : f->lost ? "ladder.lost" : "ladder.api",
+    lad_record_set(p->arena, p->r, status,
+                   f->timeout ? "ladder.timeout.device"
+                   : f->lost  ? "ladder.lost"
+                              : "ladder.api",
                    "%s: %s says %s", doing, f->call, f->code);
     lad_record_fact(p->arena, p->r, '!', "%s returned %s (%lld)", f->call, f->code, (long long)f->native);
     if (*f->text)
@@ -54,9 +57,10 @@ bool lad_point_need(struct lad_point *p, enum lad_cap cap, uint64_t min)
     if (has >= min)
         return true;
     if (!has)
-        return lad_point_skip(p, lad_printf(p->arena, "needs %s: %s", lad_cap_name(cap), lad_cap_why(&p->gpu->info, cap)));
-    return lad_point_skip(p, lad_printf(p->arena, "needs %s of %llu, the device has %llu", lad_cap_name(cap), (unsigned long long)min,
-                              (unsigned long long)has));
+        return lad_point_skip(p,
+                              lad_printf(p->arena, "needs %s: %s", lad_cap_name(cap), lad_cap_why(&p->gpu->info, cap)));
+    return lad_point_skip(p, lad_printf(p->arena, "needs %s of %llu, the device has %llu", lad_cap_name(cap),
+                                        (unsigned long long)min, (unsigned long long)has));
 }
 
 static bool set_scope(struct lad_point *p, int64_t sweep)
@@ -87,17 +91,16 @@ static bool need_kernel(struct lad_point *p, const struct lad_kernel_source *k)
     }
     if (p->gpu->backend == lad_backend_find("host") && !k->host)
         return lad_point_skip(p, lad_printf(p->arena, "kernel %s has no host form", k->name));
-    return lad_point_need(p, LAD_CAP_STORAGE_BUFFERS, k->n_bufs + 1) && lad_point_need(p, LAD_CAP_SCALAR_BYTES, k->scalar_bytes);
+    return lad_point_need(p, LAD_CAP_STORAGE_BUFFERS, k->n_bufs + 1) &&
+           lad_point_need(p, LAD_CAP_SCALAR_BYTES, k->scalar_bytes);
 }
 
 static bool need_mem(struct lad_point *p, enum lad_mem mem)
 {
-    static const enum lad_cap cap[] = {[LAD_MEM_COHERENT] = LAD_CAP_MEM_COHERENT,
-                                       [LAD_MEM_NONCOHERENT] = LAD_CAP_MEM_NONCOHERENT,
-                                       [LAD_MEM_MAPPED] = LAD_CAP_MEM_MAPPED,
-                                       [LAD_MEM_HOST_POINTER] = LAD_CAP_MEM_HOST_POINTER,
-                                       [LAD_MEM_SVM_COARSE] = LAD_CAP_MEM_SVM_COARSE,
-                                       [LAD_MEM_SVM_FINE] = LAD_CAP_MEM_SVM_FINE};
+    static const enum lad_cap cap[] = {
+        [LAD_MEM_COHERENT] = LAD_CAP_MEM_COHERENT,     [LAD_MEM_NONCOHERENT] = LAD_CAP_MEM_NONCOHERENT,
+        [LAD_MEM_MAPPED] = LAD_CAP_MEM_MAPPED,         [LAD_MEM_HOST_POINTER] = LAD_CAP_MEM_HOST_POINTER,
+        [LAD_MEM_SVM_COARSE] = LAD_CAP_MEM_SVM_COARSE, [LAD_MEM_SVM_FINE] = LAD_CAP_MEM_SVM_FINE};
     return mem == LAD_MEM_DEVICE || lad_point_need(p, cap[mem], 1);
 }
 
@@ -170,7 +173,8 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     struct lad_buf_desc desc = {whole, b->mem, b->address, o->host};
     o->gpu = lad_gpu_buf(p->gpu, &desc);
     if (!o->gpu)
-        return lad_point_api_failed(p, lad_printf(p->arena, "making buffer %s of %llu bytes", b->name, (unsigned long long)whole));
+        return lad_point_api_failed(
+            p, lad_printf(p->arena, "making buffer %s of %llu bytes", b->name, (unsigned long long)whole));
     d->before = (char *)lad_point_memory(whole) + o->front;
     d->after = (char *)lad_point_memory(whole) + o->front;
     return true;
@@ -261,7 +265,8 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     }
     if (o->buf->table) { /* the harness's own data, and canaries for addresses would end the process */
         lad_point_table(p, o->buf->table, d->before, NULL);
-        return lad_gpu_plant(p->gpu, o->gpu, o->front, d->before, o->bytes) || lad_point_api_failed(p, "writing a table");
+        return lad_gpu_plant(p->gpu, o->gpu, o->front, d->before, o->bytes) ||
+               lad_point_api_failed(p, "writing a table");
     }
     if (!lad_fill_data(d->before, d->n, o->buf, o->buf->fill, i, p->r->seed, &p->scope))
         return false;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One run of a case at one value of its sweep, shared by the files that prepare it (point.c), run its steps (step.c) and
- * judge what came out (judge.c). Functions return false after having set the record's status. */
+/* One run of a case at one value of its sweep, shared by the files that prepare it (point.c), run its steps (step.c)
+ * and judge what came out (judge.c). Functions return false after having set the record's status. */
 #ifndef LAD_POINT_H
 #define LAD_POINT_H
 
 #include "harness.h"
 
-/* Bytes behind every buffer, canary like the rest. Ahead of it is a zone as long as an offset has to be, which begins with
- * the buffer's tag; only above the rung that proves offsets. */
+/* Bytes behind every buffer, canary like the rest. Ahead of it is a zone as long as an offset has to be, which begins
+ * with the buffer's tag; only above the rung that proves offsets. */
 #define LAD_REDZONE 256u
 #define LAD_TAG 0x7A600000u /* plus the buffer's number */
 #define LAD_OFFSET_RUNG 4
@@ -33,11 +33,10 @@ struct lad_point {
     uint32_t *words;
     struct lad_ran *ran;
     size_t n_ran, n_dispatches;
-    bool timed;        /* witness off, nothing checked */
-    double longest_ns; /* of the measured dispatches */
+    bool timed;          /* witness off, nothing checked */
+    double longest_ns;   /* of the measured dispatches */
     uint64_t measure_ns; /* spent on figures */
 };
-
 
 /* point.c */
 bool lad_point_prepare(struct lad_point *, int64_t sweep); /* scope, needs, buffers planted and uploaded */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lists that the Makefile writes from what is in the folders. */
+#include "registry.h"
 #include "../reports/report.h"
 #include "embed.h"
-#include "registry.h"
 #include <string.h>
 
 #define KERNEL(id, name) extern const struct lad_kernel_source lad_kernel_##id;

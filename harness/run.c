@@ -24,6 +24,7 @@ struct lane {
     const struct lad_case *sent; /* what the worker is at */
     uint64_t sent_ns, beat_ns;
     struct lad_record *last;             /* the last that the present worker completed */
+    const struct lad_record *unwritten;  /* settled, but neither journalled nor shown */
     const struct lad_record *failed[32]; /* by rung: the first gating case that failed */
     /* After a worker was lost rung 0 is proven in the next one; why: the case that cost it. */
     const char *why, *note;
@@ -75,13 +76,27 @@ static bool is_planned(const struct lad_record *rec)
     return rec->status == LAD_STATUS_MISSING;
 }
 
-/* The record is complete: it is written down, then it has its consequences. */
-static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
+/* While the worker is at the next case already. */
+static void write_down(struct runner *r, struct lane *l)
 {
+    const struct lad_record *rec = l->unwritten;
+    l->unwritten = NULL;
+    if (!rec)
+        return;
     if (!lad_journal_record(r->journal, rec) && !r->failed) {
         lad_error("%s/journal.jsonl: cannot write: %s", r->options->output, strerror(errno));
         r->failed = true;
     }
+    if (r->watch && r->watch->ended)
+        r->watch->ended(r->watch->arg, r->run, rec);
+}
+
+/* The record is complete: it has its consequences. */
+static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
+{
+    if (l->unwritten != rec)
+        write_down(r, l);
+    l->unwritten = rec;
     const struct lad_case *c = find_case(r, rec->id);
     if (rec->status >= LAD_STATUS_FAIL && lad_record_bad(rec)) {
         if (c && c->gates && rec->rung < (int)LAD_N(l->failed) && !l->failed[rec->rung])
@@ -91,8 +106,6 @@ static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
     } else if (lad_record_bad(rec) && r->options->fail_fast && !l->stopped) {
         l->stopped = rec->id;
     }
-    if (r->watch && r->watch->ended)
-        r->watch->ended(r->watch->arg, r->run, rec);
 }
 
 /* Takes over what was planned; what the worker says of that is not believed. */
@@ -252,8 +265,6 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
     l->sent_ns = l->beat_ns = lad_now_ns();
     lad_child_output(NULL, l->child, &(uint64_t){0});
     lad_child_deadline(l->child, l->sent_ns + limit_ns);
-    if (state == LANE_CASE && r->watch && r->watch->began)
-        r->watch->began(r->watch->arg, r->run, l->at);
     lad_child_send(l->child, json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:I}}", "run", "file", c->file, "case", c->id,
                                        "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index,
                                        "drop", state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "timeout_s",
@@ -276,7 +287,7 @@ static const struct lad_case *next_proof(const struct runner *r, struct lane *l)
     return NULL;
 }
 
-static void start_next(struct runner *r, struct lane *l)
+static void send_next(struct runner *r, struct lane *l)
 {
     while (l->state == LANE_IDLE) {
         skip_settled(r, l);
@@ -314,6 +325,15 @@ static void start_next(struct runner *r, struct lane *l)
         else
             send_case(r, l, find_case(r, l->at->id), LANE_CASE);
     }
+}
+
+static void start_next(struct runner *r, struct lane *l)
+{
+    bool idle = l->state == LANE_IDLE;
+    send_next(r, l);
+    write_down(r, l);
+    if (idle && l->state == LANE_CASE && r->watch && r->watch->began)
+        r->watch->began(r->watch->arg, r->run, l->at);
 }
 
 /* The new worker's list must show the device where the old one's did. */
@@ -359,7 +379,7 @@ static void take_line(struct runner *r, struct lane *l, const char *line)
             lose(r, l, "a new process does not list it any more");
     } else if ((l->state == LANE_CASE || l->state == LANE_PROOF) && record) {
         take_record(r, l, record, json_is_true(json_object_get(json, "over")));
-    } else if (!json_object_get(json, "begin")) {
+    } else {
         end_worker(r, l, *line ? line : "an empty line");
     }
     json_decref(json);
@@ -418,6 +438,8 @@ static void run_lanes(struct runner *r)
             if (r->lane[i].child)
                 attend(r, &r->lane[i]);
     }
+    for (size_t i = 0; i < r->run->n_devices; i++)
+        write_down(r, &r->lane[i]);
 }
 
 /* Says of each planned case why nothing is known of it. */

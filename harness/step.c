@@ -36,7 +36,8 @@ static bool pack_scalars(struct lad_point *p, const struct lad_step *s, char *bl
     return true;
 }
 
-static bool bind_buffers(struct lad_point *p, const struct lad_step *s, struct lad_bind *binds, struct lad_buf **reach, uint32_t *n_reach)
+static bool bind_buffers(struct lad_point *p, const struct lad_step *s, struct lad_bind *binds, struct lad_buf **reach,
+                         uint32_t *n_reach)
 {
     *n_reach = 0;
     for (uint32_t i = 0; i < s->kernel->n_bufs; i++) {
@@ -49,8 +50,9 @@ static bool bind_buffers(struct lad_point *p, const struct lad_step *s, struct l
         if (offset < 0 || bytes < 0 || (uint64_t)(offset + bytes) > o->total)
             return lad_point_skip(p, lad_printf(p->arena, "range of buffer %s lies outside it", o->buf->name));
         if (align && (uint64_t)offset % align)
-            return lad_point_skip(p, lad_printf(p->arena, "offset %lld of buffer %s: the device wants multiples of %llu",
-                                      (long long)offset, o->buf->name, (unsigned long long)align));
+            return lad_point_skip(p,
+                                  lad_printf(p->arena, "offset %lld of buffer %s: the device wants multiples of %llu",
+                                             (long long)offset, o->buf->name, (unsigned long long)align));
         binds[i] = (struct lad_bind){o->gpu, o->front + (uint64_t)offset, (uint64_t)bytes};
         if (o->buf->table)
             *n_reach = lad_point_table(p, o->buf->table, NULL, reach);
@@ -58,7 +60,8 @@ static bool bind_buffers(struct lad_point *p, const struct lad_step *s, struct l
     return true;
 }
 
-static bool set_grid(struct lad_point *p, const struct lad_step *s, struct lad_kernel_desc *desc, struct lad_dispatch *d)
+static bool set_grid(struct lad_point *p, const struct lad_step *s, struct lad_kernel_desc *desc,
+                     struct lad_dispatch *d)
 {
     for (int i = 0; i < 3; i++) {
         uint32_t items;
@@ -72,7 +75,8 @@ static bool set_grid(struct lad_point *p, const struct lad_step *s, struct lad_k
         if (d->base[i] && !lad_point_need(p, LAD_CAP_BASE_OFFSET, 1))
             return false;
         if (!lad_point_need(p, (enum lad_cap)(LAD_CAP_WORKGROUP_X + i), desc->local[i]) ||
-            (!s->indirect && !lad_point_need(p, (enum lad_cap)(LAD_CAP_GROUPS_X + i), (uint64_t)d->base[i] + d->groups[i])))
+            (!s->indirect &&
+             !lad_point_need(p, (enum lad_cap)(LAD_CAP_GROUPS_X + i), (uint64_t)d->base[i] + d->groups[i])))
             return false;
     }
     return lad_point_need(p, LAD_CAP_WORKGROUP_SIZE, (uint64_t)desc->local[0] * desc->local[1] * desc->local[2]);
@@ -91,10 +95,10 @@ static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t 
     desc->source = s->kernel;
     desc->witness = !p->timed;
     if (!set_grid(p, s, desc, &d) || !lad_point_u32(p, s->dynamic, 0, &desc->dynamic_items) ||
-        !lad_point_u32(p, s->constant[0], 0, &desc->constant[0]) || !lad_point_u32(p, s->constant[1], 0, &desc->constant[1]) ||
-        !lad_point_u32(p, s->queue, 0, &d.queue) || !lad_point_u32(p, s->repeat, 1, &times) ||
-        !lad_point_value(p, s->indirect_offset, 0, &offset) || !pack_scalars(p, s, scalars, slot, nonce) ||
-        !bind_buffers(p, s, binds, reach, &d.n_reach))
+        !lad_point_u32(p, s->constant[0], 0, &desc->constant[0]) ||
+        !lad_point_u32(p, s->constant[1], 0, &desc->constant[1]) || !lad_point_u32(p, s->queue, 0, &d.queue) ||
+        !lad_point_u32(p, s->repeat, 1, &times) || !lad_point_value(p, s->indirect_offset, 0, &offset) ||
+        !pack_scalars(p, s, scalars, slot, nonce) || !bind_buffers(p, s, binds, reach, &d.n_reach))
         return false;
     if (!lad_point_need(p, LAD_CAP_LOCAL_BYTES, (uint64_t)desc->dynamic_items * s->kernel->dynamic_bytes))
         return false;
@@ -115,8 +119,8 @@ static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t 
         if ((i && !lad_gpu_barrier(p->gpu)) || !lad_gpu_dispatch(p->gpu, &d))
             return lad_point_api_failed(p, lad_printf(p->arena, "dispatching kernel %s", s->kernel->name));
     if (!p->timed)
-        p->ran[p->n_ran++] = (struct lad_ran){desc, {d.groups[0], d.groups[1], d.groups[2]},
-                                              {d.base[0], d.base[1], d.base[2]}, nonce, times, scalars};
+        p->ran[p->n_ran++] = (struct lad_ran){
+            desc, {d.groups[0], d.groups[1], d.groups[2]}, {d.base[0], d.base[1], d.base[2]}, nonce, times, scalars};
     return true;
 }
 
@@ -148,7 +152,8 @@ static bool do_write(struct lad_point *p, const struct lad_step *s)
     if (!d->written)
         d->written = lad_point_memory(o->total);
     lad_canary_fill(LAD_CANARY_INPUT, d->written, o->total, 0);
-    return lad_fill_data(d->written, d->n, o->buf, s->fill, LAD_MAX_BUFS + (size_t)(o - p->obj), p->r->seed + 1, &p->scope) &&
+    return lad_fill_data(d->written, d->n, o->buf, s->fill, LAD_MAX_BUFS + (size_t)(o - p->obj), p->r->seed + 1,
+                         &p->scope) &&
            lad_point_upload(p, o, d->written);
 }
 
@@ -181,29 +186,40 @@ static bool wait_here(struct lad_point *p)
 static bool do_read(struct lad_point *p, const struct lad_step *s)
 {
     struct lad_obj *o = lad_point_obj(p, s->buf);
-    return lad_gpu_read(p->gpu, o->gpu, o->front, p->data[o - p->obj].after, o->bytes) || lad_point_api_failed(p, "reading");
+    return lad_gpu_read(p->gpu, o->gpu, o->front, p->data[o - p->obj].after, o->bytes) ||
+           lad_point_api_failed(p, "reading");
 }
 
 static bool do_step(struct lad_point *p, const struct lad_step *s, uint32_t repeat)
 {
     switch (s->kind) {
-    case LAD_STEP_DISPATCH: return do_dispatch(p, s, repeat);
+    case LAD_STEP_DISPATCH:
+        return do_dispatch(p, s, repeat);
     case LAD_STEP_FILL:
-    case LAD_STEP_COPY: return do_transfer(p, s);
-    case LAD_STEP_WRITE: return do_write(p, s);
-    case LAD_STEP_BARRIER: return lad_gpu_barrier(p->gpu) || lad_point_api_failed(p, "recording a barrier");
-    case LAD_STEP_WAIT: return wait_here(p);
-    case LAD_STEP_SUBMIT: return lad_gpu_submit(p->gpu) || lad_point_api_failed(p, "submitting");
-    case LAD_STEP_FINISH: return do_finish(p);
-    case LAD_STEP_READ: return do_read(p, s);
+    case LAD_STEP_COPY:
+        return do_transfer(p, s);
+    case LAD_STEP_WRITE:
+        return do_write(p, s);
+    case LAD_STEP_BARRIER:
+        return lad_gpu_barrier(p->gpu) || lad_point_api_failed(p, "recording a barrier");
+    case LAD_STEP_WAIT:
+        return wait_here(p);
+    case LAD_STEP_SUBMIT:
+        return lad_gpu_submit(p->gpu) || lad_point_api_failed(p, "submitting");
+    case LAD_STEP_FINISH:
+        return do_finish(p);
+    case LAD_STEP_READ:
+        return do_read(p, s);
     }
     return false;
 }
 
 static bool mark(struct lad_point *p, uint32_t i)
 {
-    return !p->marker || (lad_gpu_barrier(p->gpu) && lad_gpu_fill(p->gpu, p->marker, i * 4, 4, 0x3A4B0000u + i) &&
-                          lad_gpu_barrier(p->gpu)) || lad_point_api_failed(p, "recording a marker");
+    return !p->marker ||
+           (lad_gpu_barrier(p->gpu) && lad_gpu_fill(p->gpu, p->marker, i * 4, 4, 0x3A4B0000u + i) &&
+            lad_gpu_barrier(p->gpu)) ||
+           lad_point_api_failed(p, "recording a marker");
 }
 
 bool lad_point_steps(struct lad_point *p)

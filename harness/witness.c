@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every dispatch says about itself, read against what was asked for: a fact for each, and the worst as the verdict. */
+/* What every dispatch says about itself, read against what was asked for: a fact for each, and the worst as the
+ * verdict. */
 #include "../kernels/witness.h"
 #include "harness.h"
 #include <string.h>
@@ -63,7 +64,8 @@ static void check_bitmap(struct check *c, const uint32_t *bitmap, uint64_t group
         return;
     c->ok = false;
     lad_record_fact(c->arena, c->record, '!', "dispatch %zu (%s): %llu of %llu workgroups never ran, the first is %llu",
-                    c->slot + 1, c->kernel, (unsigned long long)missing, (unsigned long long)groups, (unsigned long long)first);
+                    c->slot + 1, c->kernel, (unsigned long long)missing, (unsigned long long)groups,
+                    (unsigned long long)first);
 }
 
 bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t slot, const struct lad_ran *ran,
@@ -79,9 +81,12 @@ bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t sl
     if (untouched && w[LAD_W_COUNT] == COUNT_START) {
         if (!groups || !ran->times)
             return true;
-        lad_record_fact(arena, record, '!', "dispatch %zu (%s) never ran: its witness is as it was planted", slot + 1, c.kernel);
-        lad_record_set(arena, record, LAD_STATUS_FAIL, "ladder.witness.never-ran", "dispatch %zu (%s) never ran: no invocation"
-                       " reached its witness", slot + 1, c.kernel);
+        lad_record_fact(arena, record, '!', "dispatch %zu (%s) never ran: its witness is as it was planted", slot + 1,
+                        c.kernel);
+        lad_record_set(arena, record, LAD_STATUS_FAIL, "ladder.witness.never-ran",
+                       "dispatch %zu (%s) never ran: no invocation"
+                       " reached its witness",
+                       slot + 1, c.kernel);
         return false;
     }
     expect(&c, "witness magic", "ladder.witness.magic", w[LAD_W_MAGIC], LAD_W_MAGIC_VALUE);
@@ -105,8 +110,9 @@ bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t sl
     if (groups <= LAD_W_BITMAP_WORDS * 32 && !ran->base[0] && !ran->base[1] && !ran->base[2])
         check_bitmap(&c, w + LAD_W_BITMAP, groups);
     if (c.ok)
-        lad_record_fact(arena, record, '+', "dispatch %zu (%s) ran: all %llu invocations of %llu workgroups, scalars whole",
-                        slot + 1, c.kernel, (unsigned long long)(groups * lanes * ran->times),
+        lad_record_fact(arena, record, '+',
+                        "dispatch %zu (%s) ran: all %llu invocations of %llu workgroups, scalars whole", slot + 1,
+                        c.kernel, (unsigned long long)(groups * lanes * ran->times),
                         (unsigned long long)(groups * ran->times));
     return c.ok;
 }

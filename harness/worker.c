@@ -155,8 +155,8 @@ static const char *text_of(json_t *want, const char *name)
     return text ? text : "";
 }
 
-static void run_probe(struct lad_gpu *gpu, const struct lad_probe *probe, const struct lad_case *c, struct lad_arena *arena,
-                      struct lad_record *r)
+static void run_probe(struct lad_gpu *gpu, const struct lad_probe *probe, const struct lad_case *c,
+                      struct lad_arena *arena, struct lad_record *r)
 {
     uint64_t dropped = gpu->n_dropped;
     probe->run(gpu, c, arena, r);
@@ -176,7 +176,6 @@ static void run_case(struct worker *w, json_t *want)
         .exit_code = -1,
         .tries = 1,
     };
-    answer(json_pack("{s:s}", "begin", r.id));
     const struct lad_case *c = find_case(w, text_of(want, "file"), r.id);
     const struct lad_probe *probe = c ? lad_probe_find(c->probe) : NULL;
     w->gpu.fail = (struct lad_fail){0};

@@ -188,8 +188,9 @@ static void put_known(FILE *f, struct lad_arena *arena, const struct lad_tally *
             list = join(arena, list, ", ", lad_show_line(arena, r->id, 80));
     }
     if (n)
-        lad_put_wrapped(f, "  known     ", lad_printf(arena, "%zu case%s fail%s as the known results say: %s%s", n,
-                                                      n == 1 ? "" : "s", n == 1 ? "s" : "", list, n > 12 ? " ..." : ""));
+        lad_put_wrapped(f, "  known     ",
+                        lad_printf(arena, "%zu case%s fail%s as the known results say: %s%s", n, n == 1 ? "" : "s",
+                                   n == 1 ? "s" : "", list, n > 12 ? " ..." : ""));
 }
 
 static void put_blocked(FILE *f, struct lad_arena *arena, const struct lad_tally *t)

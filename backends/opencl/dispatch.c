@@ -117,7 +117,8 @@ static bool end_command(struct lad_dev *dev, struct command *c, const char *call
 static int set_buffer(struct lad_dev *dev, struct lad_kernel *k, uint32_t slot, cl_uint index,
                       const struct lad_bind *bind, struct lad_fail *fail)
 {
-    struct lad_cl_arg *arg = &k->arg[slot], want = {bind->buf->serial, bind->offset, bind->bytes, bind->buf->svm != NULL};
+    struct lad_cl_arg *arg = &k->arg[slot],
+                      want = {bind->buf->serial, bind->offset, bind->bytes, bind->buf->svm != NULL};
     if (!memcmp(arg, &want, sizeof want))
         return 0;
     arg->serial = 0;

@@ -14,7 +14,8 @@ static void want_text(struct lad_arena *arena, struct lad_record *r, const char 
     if (*text)
         lad_record_fact(arena, r, '+', "%s: %s", what, text);
     else
-        lad_record_set(arena, r, LAD_STATUS_FAIL, "ladder.environment.identity", "the device does not say its %s", what);
+        lad_record_set(arena, r, LAD_STATUS_FAIL, "ladder.environment.identity", "the device does not say its %s",
+                       what);
 }
 
 static void check_identity(const struct lad_gpu *gpu, struct lad_arena *arena, struct lad_record *r)
@@ -25,8 +26,8 @@ static void check_identity(const struct lad_gpu *gpu, struct lad_arena *arena, s
     want_text(arena, r, "short model name", gpu->info.model);
 }
 
-static void want(const struct lad_gpu *gpu, struct lad_arena *arena, struct lad_record *r, enum lad_cap cap, uint64_t min,
-                 uint64_t max)
+static void want(const struct lad_gpu *gpu, struct lad_arena *arena, struct lad_record *r, enum lad_cap cap,
+                 uint64_t min, uint64_t max)
 {
     uint64_t has = gpu->info.cap[cap];
     if (has >= min && has <= max) {
@@ -64,7 +65,8 @@ static void check_workgroup(const struct lad_gpu *gpu, struct lad_arena *arena, 
 static void check_memory(const struct lad_gpu *gpu, struct lad_arena *arena, struct lad_record *r)
 {
     want(gpu, arena, r, LAD_CAP_MEMORY_BYTES, 1u << 20, 1ull << 50);
-    want(gpu, arena, r, LAD_CAP_BUFFER_BYTES, 1, gpu->info.cap[LAD_CAP_MEMORY_BYTES] * 2); /* swap and sharing: not exact */
+    want(gpu, arena, r, LAD_CAP_BUFFER_BYTES, 1,
+         gpu->info.cap[LAD_CAP_MEMORY_BYTES] * 2); /* swap and sharing: not exact */
 }
 
 static const struct check checks[] = {

@@ -4,7 +4,7 @@
 #include "../point.h"
 #include <string.h>
 
-#define SWEEP_NS 1500000000ull     /* a sweep does not start a value that is expected to take longer */
+#define SWEEP_NS 1500000000ull /* a sweep does not start a value that is expected to take longer */
 #define BISECT_NS 5000000000ull
 #define LONG_DISPATCH_NS 5000000.0 /* a timed sweep is large enough when one dispatch takes this long */
 
@@ -38,8 +38,8 @@ static void check_floors(struct lad_point *p)
         bool below = strcmp(m->unit, "us") ? m->value < m->floor : m->value > m->floor;
         if (m->floor > 0 && below && !m->doubt) {
             p->r->status = LAD_STATUS_MISSING; /* right, but too slow: replaces the pass */
-            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.floor", "%s is %.2f %s, the case's floor is %.2f", m->name,
-                           m->value, m->unit, m->floor);
+            lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.floor", "%s is %.2f %s, the case's floor is %.2f",
+                           m->name, m->value, m->unit, m->floor);
         }
     }
 }
@@ -69,7 +69,8 @@ static bool failed(const struct lad_record *r)
 }
 
 /* Between the last value that passed and the first that did not. */
-static bool bisect(struct lad_point *p, const struct lad_record *want, struct lad_record *best, int64_t low, int64_t high)
+static bool bisect(struct lad_point *p, const struct lad_record *want, struct lad_record *best, int64_t low,
+                   int64_t high)
 {
     uint64_t until = lad_now_ns() + BISECT_NS;
     bool alive = true;
@@ -88,8 +89,9 @@ static bool bisect(struct lad_point *p, const struct lad_record *want, struct la
     best->sweep_failed = high;
     best->sweep_passed = low;
     if (high - low > 1)
-        lad_record_fact(p->arena, best, '-', "the search for the smallest failing %s ended early: between %lld and %lld",
-                        p->c->sweep, (long long)low, (long long)high);
+        lad_record_fact(p->arena, best, '-',
+                        "the search for the smallest failing %s ended early: between %lld and %lld", p->c->sweep,
+                        (long long)low, (long long)high);
     return alive;
 }
 
@@ -104,8 +106,8 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         struct lad_record r = want;
         double growth = i && c->sweep_values[i - 1] > 0 ? (double)value / (double)c->sweep_values[i - 1] : 1;
         if (i && (double)last_ns * growth > (double)SWEEP_NS) {
-            lad_record_fact(p->arena, &best, '-', "%s stopped at %lld: %lld would take too long on this device", c->sweep,
-                            (long long)c->sweep_values[i - 1], (long long)value);
+            lad_record_fact(p->arena, &best, '-', "%s stopped at %lld: %lld would take too long on this device",
+                            c->sweep, (long long)c->sweep_values[i - 1], (long long)value);
             break;
         }
         uint64_t start = lad_now_ns();
@@ -136,8 +138,8 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         }
         best.sweep_passed = value;
         if (p->longest_ns > LONG_DISPATCH_NS && i + 1 < n) {
-            lad_record_fact(p->arena, &best, '-', "%s stopped at %lld: one dispatch takes long enough to be measured", c->sweep,
-                            (long long)value);
+            lad_record_fact(p->arena, &best, '-', "%s stopped at %lld: one dispatch takes long enough to be measured",
+                            c->sweep, (long long)value);
             break;
         }
     }

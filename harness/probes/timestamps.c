@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Device timestamps against the host's clock: they must advance, grow with the work, and fit between submit and wait. */
+/* Device timestamps against the host's clock: they must advance, grow with the work, and fit between submit and wait.
+ */
 #include "../../kernels/witness.h"
 #include "../harness.h"
 #include <string.h>
@@ -14,7 +15,10 @@ struct stamps {
 
 static bool api_failed(struct lad_gpu *gpu, struct lad_arena *arena, struct lad_record *r)
 {
-    lad_record_set(arena, r, gpu->fail.lost ? LAD_STATUS_LOST : gpu->fail.timeout ? LAD_STATUS_TIMEOUT : LAD_STATUS_ERROR,
+    lad_record_set(arena, r,
+                   gpu->fail.lost      ? LAD_STATUS_LOST
+                   : gpu->fail.timeout ? LAD_STATUS_TIMEOUT
+                                       : LAD_STATUS_ERROR,
                    "ladder.api", "%s says %s", gpu->fail.call, gpu->fail.code);
     return false;
 }
@@ -39,10 +43,12 @@ static void judge(struct lad_arena *arena, struct lad_record *r, const struct st
         uint32_t last = s[i]->n_raw ? s[i]->n_raw - 1 : 0;
         lad_record_fact(arena, r, '+', "%s: stamps %llu to %llu, device time %llu ns, host's clock %llu ns",
                         i ? "64 dispatches" : "one dispatch", (unsigned long long)s[i]->raw[0],
-                        (unsigned long long)s[i]->raw[last], (unsigned long long)s[i]->span, (unsigned long long)s[i]->host);
+                        (unsigned long long)s[i]->raw[last], (unsigned long long)s[i]->span,
+                        (unsigned long long)s[i]->host);
         for (uint32_t k = 1; k < s[i]->n_raw; k++)
             if (s[i]->raw[k] < s[i]->raw[k - 1])
-                lad_record_set(arena, r, LAD_STATUS_FAIL, type, "stamp %u lies before stamp %u of the same command", k, k - 1);
+                lad_record_set(arena, r, LAD_STATUS_FAIL, type, "stamp %u lies before stamp %u of the same command", k,
+                               k - 1);
         if (!s[i]->span)
             lad_record_set(arena, r, LAD_STATUS_FAIL, type, "device timestamps do not advance while work is done");
         if (s[i]->span > s[i]->host + s[i]->host / 10 + 50000)
@@ -70,7 +76,8 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     desc.local[1] = desc.local[2] = 1;
     struct lad_dispatch d = {.groups = {ITEMS / 64, 1, 1}, .binds = binds, .scalars = scalars};
     if (!gpu->info.cap[LAD_CAP_TIMESTAMPS]) {
-        lad_record_set(arena, r, LAD_STATUS_SKIP, NULL, "needs timestamps: %s", lad_cap_why(&gpu->info, LAD_CAP_TIMESTAMPS));
+        lad_record_set(arena, r, LAD_STATUS_SKIP, NULL, "needs timestamps: %s",
+                       lad_cap_why(&gpu->info, LAD_CAP_TIMESTAMPS));
         return;
     }
     bool ok = (d.kernel = lad_gpu_kernel(gpu, &desc));
