@@ -5,7 +5,7 @@
 #define SCALARS(S) S(uint, n) S(uint, cells) S(uint, stride)
 #define APPLY(CELL)                                                                                                     \
     T v = src[i], old = TO(0), next;                                                                                    \
-    uint tries, c = i % cells;                                                                                          \
+    uint tries, turn = i / cells, c = i - turn * cells;                                                                                          \
     if (CONST0 == 0u) ATOMIC_ADD(CELL[c], v);                                                                           \
     if (CONST0 == 1u) ATOMIC_SUB(CELL[c], v);                                                                           \
     if (CONST0 == 2u) ATOMIC_MIN(CELL[c], v);                                                                           \
@@ -13,7 +13,7 @@
     if (CONST0 == 4u) ATOMIC_AND(CELL[c], v);                                                                           \
     if (CONST0 == 5u) ATOMIC_OR(CELL[c], v);                                                                            \
     if (CONST0 == 6u) ATOMIC_XOR(CELL[c], v);                                                                           \
-    if (CONST0 == 7u) old = ATOMIC_XCHG(CELL[c], TO(i / cells + 1u));                                                   \
+    if (CONST0 == 7u) old = ATOMIC_XCHG(CELL[c], TO(turn + 1u));                                                   \
     if (CONST0 == 8u) {                                                                                                 \
         next = TO(0);                                                                                                   \
         for (tries = 0u; tries < 20000u; tries++) {                                                                     \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. GLSL leaves % of
- * negative numbers undefined, so signed types spell their REMAINDER out. */
+/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. The remainder is of
+ * another dividend than the quotient: compilers merge the two otherwise, into code that not every simulator knows. */
 #define SCALARS(S) S(uint, n)
 #ifdef LAD_GLSL /* its % leaves negative operands undefined */
 #define REST(x, y) ((x) - (x) / (y) * (y))
@@ -17,7 +17,7 @@ KERNEL
         dst[n + i] = TO(x - y);
         dst[2u * n + i] = TO(x * y);
         dst[3u * n + i] = TO(x / y);
-        dst[4u * n + i] = TO(REST(x, y));
+        dst[4u * n + i] = TO(REST(TO(x ^ y), y));
         dst[5u * n + i] = TO(x & y);
         dst[6u * n + i] = TO(x | y);
         dst[7u * n + i] = TO(x ^ y);
