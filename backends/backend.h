@@ -182,7 +182,8 @@ struct lad_dispatch {
     uint32_t queue;           /* 0 .. queues - 1 */
 };
 
-/* Of what the last wait() completed. Zero where unknown. */
+/* Of what the last wait() completed. Zero where unknown: a backend may record device timestamps only in what follows a
+ * wait whose times were asked for. */
 struct lad_times {
     uint64_t device_ns;       /* first to last recorded command by the device's clock */
     uint64_t host_ns;         /* submit to completion by the host's monotonic clock */

@@ -262,7 +262,7 @@ bool lad_gpu_wait(struct lad_gpu *gpu)
     memset(&gpu->times, 0, sizeof gpu->times);
     if (!gpu->backend->wait(gpu->dev, time_left(gpu), begin(gpu)))
         return false;
-    return !gpu->backend->times || gpu->backend->times(gpu->dev, &gpu->times);
+    return !gpu->timed || !gpu->backend->times || gpu->backend->times(gpu->dev, &gpu->times);
 }
 
 bool lad_gpu_submit(struct lad_gpu *gpu)

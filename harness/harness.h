@@ -261,7 +261,8 @@ struct lad_gpu {
     enum lad_drop drop;      /* --drop: the mutation check; calls of that kind do nothing and succeed */
     uint64_t n_dropped;
     uint64_t open_ns;
-    struct lad_times times;  /* of the last wait */
+    struct lad_times times;  /* of the last wait, where `timed` */
+    bool timed;              /* waits ask for times; what is recorded after the first of them has device time */
     struct lad_fail fail;    /* of the last call that returned false */
     uint32_t n_recorded;     /* commands since the last wait */
     uint64_t deadline_ns;    /* lad_now_ns() at which waits give up; 0: none */

@@ -238,5 +238,8 @@ bool lad_point_timed(void *arg, uint32_t repeat)
     for (size_t i = 0; i < p->c->n_steps; i++)
         if (p->c->steps[i].kind == LAD_STEP_DISPATCH && !do_dispatch(p, &p->c->steps[i], repeat))
             return false;
-    return lad_gpu_wait(p->gpu) || lad_point_api_failed(p, "waiting for the device");
+    p->gpu->timed = true;
+    bool ok = lad_gpu_wait(p->gpu) || lad_point_api_failed(p, "waiting for the device");
+    p->gpu->timed = false;
+    return ok;
 }

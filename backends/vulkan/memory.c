@@ -243,8 +243,10 @@ static bool copy_and_wait(struct lad_dev *dev, struct lad_buf *src, uint64_t fro
                           uint64_t bytes, struct lad_fail *fail)
 {
     struct lad_times times = dev->times;
+    bool stamping = dev->stamping;
     bool ok = lad_vk_copy(dev, src, from, dst, to, bytes, fail) && lad_vk_wait(dev, COPY_NS, fail);
     dev->times = times;
+    dev->stamping = stamping;
     return ok;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Command buffers on their way: recording, barriers within a queue and semaphores between queues, submission, waiting,
  * and the timestamps at both ends. A barrier() starts a new epoch; a queue that then records for the first time brings
- * its own earlier work before that by a pipeline barrier, and other queues' earlier work by a semaphore.
+ * its own earlier work before that by a pipeline barrier, and other queues' earlier work by a semaphore. So does the
+ * end of a wait: a fence makes nothing visible to later commands.
  */
 #include "vk.h"
 #include <stdio.h>
@@ -23,6 +24,16 @@ static bool lost(struct lad_dev *dev, struct lad_fail *fail, const char *call, V
     return lad_vk_fail(fail, call, result);
 }
 
+static void destroy_cmds(struct lad_dev *dev, struct lad_vk_cmd *c)
+{
+    for (struct lad_vk_cmd *next; c; c = next) {
+        next = c->next;
+        dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
+        dev->fn.vkDestroyQueryPool(dev->handle, c->stamps, NULL);
+        free(c); /* the command buffer goes with its pool */
+    }
+}
+
 static struct lad_vk_cmd *create_cmd(struct lad_dev *dev, struct lad_fail *fail)
 {
     VkCommandBufferAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -33,18 +44,22 @@ static struct lad_vk_cmd *create_cmd(struct lad_dev *dev, struct lad_fail *fail)
     VkQueryPoolCreateInfo stamps = {
         .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
     struct lad_vk_cmd *c = calloc(1, sizeof *c);
+    const char *call = "vkAllocateCommandBuffers";
     VkResult result =
         c ? dev->fn.vkAllocateCommandBuffers(dev->handle, &info, &c->handle) : VK_ERROR_OUT_OF_HOST_MEMORY;
-    if (result == VK_SUCCESS)
+    if (result == VK_SUCCESS) {
+        call = "vkCreateFence";
         result = dev->fn.vkCreateFence(dev->handle, &fence, NULL, &c->fence);
-    if (result == VK_SUCCESS && dev->phys->stamp_bits)
+    }
+    if (result == VK_SUCCESS && dev->phys->stamp_bits) {
+        call = "vkCreateQueryPool";
         result = dev->fn.vkCreateQueryPool(dev->handle, &stamps, NULL, &c->stamps);
+    }
     if (result == VK_SUCCESS)
         return c;
-    lad_vk_fail(fail, "vkAllocateCommandBuffers", result);
+    lad_vk_fail(fail, call, result);
     if (c)
-        dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
-    free(c); /* the command buffer goes with its pool */
+        destroy_cmds(dev, c);
     return NULL;
 }
 
@@ -80,7 +95,7 @@ static bool close_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
     if (!c)
         return true;
     record_barrier(dev, c->handle, true);
-    if (c->stamps)
+    if (c->stamped)
         dev->fn.vkCmdWriteTimestamp(c->handle, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, c->stamps, 1);
     dev->open[q] = NULL;
     *dev->closed_end = c;
@@ -105,7 +120,8 @@ static bool open_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
     VkResult result = dev->fn.vkBeginCommandBuffer(c->handle, &info);
     if (result != VK_SUCCESS)
         return lad_vk_fail(fail, "vkBeginCommandBuffer", result);
-    if (c->stamps) {
+    c->stamped = c->stamps && dev->stamping;
+    if (c->stamped) {
         dev->fn.vkCmdResetQueryPool(c->handle, c->stamps, 0, 2);
         dev->fn.vkCmdWriteTimestamp(c->handle, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->stamps, 0);
     }
@@ -139,7 +155,7 @@ VkCommandBuffer lad_vk_record(struct lad_dev *dev, uint32_t q, struct lad_fail *
             return VK_NULL_HANDLE;
     if (!dev->open[q] && !open_cmd(dev, q, fail))
         return VK_NULL_HANDLE;
-    if (dev->used[q] && dev->synced[q] < dev->epoch)
+    if (dev->synced[q] < dev->epoch)
         record_barrier(dev, dev->open[q]->handle, false);
     dev->synced[q] = dev->epoch;
     dev->used[q] = dev->epoch + 1;
@@ -192,7 +208,7 @@ static void read_stamps(struct lad_dev *dev, const struct lad_vk_cmd *newest)
     uint64_t start[2], end[2], mask = dev->phys->stamp_bits >= 64 ? UINT64_MAX : (1ull << dev->phys->stamp_bits) - 1;
     const struct lad_vk_cmd *oldest = newest;
     for (const struct lad_vk_cmd *c = newest; c; oldest = c, c = c->next)
-        if (!c->stamps || c->queue != newest->queue)
+        if (!c->stamped || c->queue != newest->queue)
             return;
     if (dev->fn.vkGetQueryPoolResults(dev->handle, newest->stamps, 0, 2, sizeof end, end, 8, VK_QUERY_RESULT_64_BIT) ||
         dev->fn.vkGetQueryPoolResults(dev->handle, oldest->stamps, 0, 2, sizeof start, start, 8,
@@ -208,6 +224,7 @@ static void read_stamps(struct lad_dev *dev, const struct lad_vk_cmd *newest)
 static bool retire(struct lad_dev *dev, struct lad_fail *fail)
 {
     memset(&dev->times, 0, sizeof dev->times);
+    dev->stamping = false;
     if (dev->flying) {
         dev->times.host_ns = now_ns() - dev->start_ns;
         read_stamps(dev, dev->flying);
@@ -221,7 +238,8 @@ static bool retire(struct lad_dev *dev, struct lad_fail *fail)
         c->next = dev->idle;
         dev->idle = c;
     }
-    dev->n_signals = dev->epoch = 0;
+    dev->n_signals = 0;
+    dev->epoch = 1;
     memset(dev->used, 0, sizeof dev->used);
     memset(dev->before, 0, sizeof dev->before);
     memset(dev->seen, 0, sizeof dev->seen);
@@ -277,17 +295,8 @@ bool lad_vk_done(struct lad_dev *dev, bool *complete, struct lad_fail *fail)
 bool lad_vk_times(struct lad_dev *dev, struct lad_times *times)
 {
     *times = dev->times;
+    dev->stamping = true;
     return true;
-}
-
-static void destroy_cmds(struct lad_dev *dev, struct lad_vk_cmd *c)
-{
-    for (struct lad_vk_cmd *next; c; c = next) {
-        next = c->next;
-        dev->fn.vkDestroyFence(dev->handle, c->fence, NULL);
-        dev->fn.vkDestroyQueryPool(dev->handle, c->stamps, NULL);
-        free(c);
-    }
 }
 
 bool lad_vk_quiet(struct lad_dev *dev, uint64_t patience_ns)

@@ -92,6 +92,7 @@ struct lad_vk_cmd { /* a command buffer with the two stamps at its ends, its fen
     struct lad_vk_cmd *next;
     VkCommandBuffer handle;
     VkQueryPool stamps; /* null where the queue has no clock */
+    bool stamped;       /* what is recorded in it has them */
     VkFence fence;
     uint32_t queue;
     VkSemaphore wait[LAD_VK_QUEUES], signal[LAD_VK_QUEUES];
@@ -111,6 +112,7 @@ struct lad_dev {
     VkQueue queue[LAD_VK_QUEUES]; /* the first again where the family has only one */
     bool dead;                    /* lost, or something may still be running: free nothing, wait for nothing */
     struct lad_times times;
+    bool stamping; /* somebody asks for times: stamps split the work of some drivers, which costs time */
 
     VkPipelineCache cache; /* pipeline.c */
     VkDescriptorSetLayout witness_layout;

@@ -28,7 +28,10 @@ static bool run_batch(struct lad_gpu *gpu, const struct lad_dispatch *d, uint32_
     for (uint32_t i = 0; i < n; i++)
         if (!lad_gpu_dispatch(gpu, d) || !lad_gpu_barrier(gpu))
             return false;
-    if (!lad_gpu_wait(gpu))
+    gpu->timed = true;
+    bool ok = lad_gpu_wait(gpu);
+    gpu->timed = false;
+    if (!ok)
         return false;
     *out = (struct stamps){.span = gpu->times.device_ns, .host = gpu->times.host_ns, .n_raw = gpu->times.n_raw};
     memcpy(out->raw, gpu->times.raw, sizeof out->raw);
