@@ -96,6 +96,7 @@ struct lad_dev *lad_vk_open(size_t index, struct lad_fail *fail)
         return NULL;
     }
     dev->phys = phys;
+    dev->epoch = 1;
     dev->closed_end = &dev->closed;
     if (create_device(dev, fail) && create_objects(dev, fail))
         return dev;
