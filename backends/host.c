@@ -89,11 +89,11 @@ static bool enumerate(struct lad_dev_info *info, size_t room, size_t *n, struct 
     if (room == 0)
         return true;
     memset(info, 0, sizeof *info);
-    strcpy(info->name, "host processor");
-    strcpy(info->vendor, "gpuladder");
-    strcpy(info->driver, "kernels compiled as C");
-    strcpy(info->api, "C11");
-    strcpy(info->model, "host");
+    snprintf(info->name, sizeof info->name, "host processor");
+    snprintf(info->vendor, sizeof info->vendor, "gpuladder");
+    snprintf(info->driver, sizeof info->driver, "kernels compiled as C");
+    snprintf(info->api, sizeof info->api, "C11");
+    snprintf(info->model, sizeof info->model, "host");
     info->type = LAD_DEV_CPU;
     const struct {
         enum lad_cap cap;
