@@ -18,7 +18,7 @@ typedef uint8_t u8;
 #define LAD_WITNESS lad_item.witness
 #define CONST0 lad_item.constant[0]
 #define CONST1 lad_item.constant[1]
-#define FN static inline
+#define FN __attribute__((unused)) static inline
 #define U32(x) ((uint)(x))
 #define I32(x) ((int)(x))
 #define F32(x) ((float)(x))
@@ -52,13 +52,13 @@ typedef float f32x4 __attribute__((vector_size(16)));
 #define SG_SIZE 1u /* a subgroup of one */
 #define SG_LANE 0u
 #define SG_ADD(x) (x)
-static inline uint lad_float_bits(float x)
+__attribute__((unused)) static inline uint lad_float_bits(float x)
 {
     uint r;
     memcpy(&r, &x, 4);
     return r;
 }
-static inline float lad_bits_float(uint x)
+__attribute__((unused)) static inline float lad_bits_float(uint x)
 {
     float r;
     memcpy(&r, &x, 4);
