@@ -359,7 +359,7 @@ static bool stalls(const struct vm *m, uint32_t p, uint32_t word)
            op == VM_OP_ASSIGN_DELAY && lad_vm_delay_stalls(m, p, word >> 8);
 }
 
-enum go lad_vm_run(struct vm *m, uint32_t p)
+enum go lad_vm_activate(struct vm *m, uint32_t p)
 {
     const uint32_t *code = m->code + m->offset[p], length = m->length[p];
     if (m->watch && m->watch->activation)

@@ -111,7 +111,7 @@ static bool pass_active(struct vm *m, uint32_t *steps)
             ++*m->cursor;
             continue;
         }
-        enum go go = lad_vm_run(m, p);
+        enum go go = lad_vm_activate(m, p);
         if (go == GO_STALL)
             return false;
         --*steps;

@@ -141,6 +141,6 @@ void lad_vm_show_cancelled(struct vm *, uint32_t pid, uint32_t id, uint32_t queu
 bool lad_vm_postponed(struct vm *); /* false: the launch is over */
 
 /* vm_exec.c */
-enum go lad_vm_run(struct vm *, uint32_t pid);
+enum go lad_vm_activate(struct vm *, uint32_t pid);
 
 #endif

@@ -152,4 +152,64 @@ char *lad_vm_pico(struct lad_arena *, unsigned n_proc);
 uint32_t lad_vm_pico_want(unsigned pid); /* acc of an edge process, c of the others, at the end; by arithmetic alone */
 uint32_t lad_vm_pico_want_m(void);
 
+/* ---- format.c: the text of a service record ----------------------------------------------------------------------- */
+
+struct lad_vm_text { /* grows; the owner frees it */
+    char *text;
+    size_t n, room;
+};
+void lad_vm_text_add(struct lad_vm_text *, const char *bytes, size_t n);
+void lad_vm_text_print(struct lad_vm_text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+struct lad_vm_arg {
+    uint32_t kind, width;
+    uint64_t val, xz;
+};
+struct lad_vm_call { /* a record, unpacked */
+    uint32_t kind, pid, format, n;
+    struct lad_vm_arg arg[256];
+};
+void lad_vm_unpack(const struct lad_vm_image *, uint32_t gid, uint32_t n, struct lad_vm_call *);
+/* What $display and its kin print, without the end of the line. */
+void lad_vm_format(const struct lad_vm_image *, uint32_t gid, const struct lad_vm_call *, struct lad_vm_text *);
+/* A value in the digits of b, o or h. */
+void lad_vm_digits(struct lad_vm_text *, uint64_t val, uint64_t xz, uint32_t width, uint32_t bits, bool short_form);
+
+/* ---- service.c, readmem.c: the host's answers ---------------------------------------------------------------------- */
+
+struct lad_vm_host {
+    struct lad_vm_image *image;
+    const char *const *plusargs; /* "name" and "name=value", NULL at the end; or NULL */
+    const char *folder;          /* where data files of the program are, besides the current one; or NULL */
+    struct lad_vm_text *log;     /* one per instance */
+    uint64_t unsupported;        /* bit set of the kinds that were asked for and are not there */
+    bool quiet;                  /* do not say so */
+};
+struct lad_vm_host *lad_vm_host_create(struct lad_vm_image *);
+void lad_vm_host_destroy(struct lad_vm_host **);
+/* After a launch: acts on all records in order and answers the processes that wait. True if there was anything to do. */
+bool lad_vm_drain(struct lad_vm_host *);
+void lad_vm_readmem(struct lad_vm_host *, uint32_t gid, const struct lad_vm_call *);
+void lad_vm_log_write(FILE *, const struct lad_vm_host *); /* with "[gid] " before each line where there are several */
+
+/* ---- session.c: launches until it is over ---------------------------------------------------------------------------- */
+
+void lad_vm_launch_reference(struct lad_vm_image *); /* one launch, in the mode that the image's shape asks for */
+bool lad_vm_over(const struct lad_vm_image *);       /* every instance is FINISHED, ERROR or STOPPED */
+enum lad_vm_end { LAD_VM_OVER, LAD_VM_STUCK /* a launch changed nothing */, LAD_VM_LIMIT, LAD_VM_LATE };
+/* With the reference; most_launches 0 and deadline_ns 0 are no limits. */
+enum lad_vm_end lad_vm_run(struct lad_vm_host *, uint64_t most_launches, uint64_t deadline_ns, uint64_t *launches);
+
+/* ---- status.c: what the host prints about a run --------------------------------------------------------------------- */
+
+void lad_vm_print_stats(FILE *, const struct lad_vm_program *);
+void lad_vm_print_status(FILE *, const struct lad_vm_image *, uint32_t launches);
+void lad_vm_print_debug(FILE *, const struct lad_vm_image *, uint32_t gid);
+/* Is the instruction in the debug record the one that was uploaded? */
+bool lad_vm_fetch_matches(const struct lad_vm_image *, uint32_t gid, struct lad_vm_why *);
+void lad_vm_print_state(FILE *, const struct lad_vm_image *); /* signals, time, status, error, processes, as text */
+const char *lad_vm_status_name(uint32_t);
+const char *lad_vm_error_name(uint32_t);
+const char *lad_vm_wait_name(uint32_t);
+
 #endif
