@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. The remainder is of
- * another dividend than the quotient: compilers merge the two otherwise, into code that not every simulator knows. */
+/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. The remainder is
+ * of another dividend than the quotient: compilers merge the two otherwise, into code that not every simulator
+ * knows. */
 #define SCALARS(S) S(uint, n)
 #ifdef LAD_GLSL /* its % leaves negative operands undefined */
 #define REST(x, y) ((x) - (x) / (y) * (y))

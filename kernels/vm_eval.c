@@ -2,7 +2,7 @@
 /* The expression evaluator of the reference: a stack of 32 cells, one loop. */
 #include "vm_ref.h"
 
-static int push_signal(const struct vm *m, uint32_t id, uint32_t w, struct cell *out)
+static inline int push_signal(const struct vm *m, uint32_t id, uint32_t w, struct cell *out)
 {
     if (id >= m->n_signal)
         return VM_ERROR_EXPR;
@@ -14,6 +14,35 @@ static int push_signal(const struct vm *m, uint32_t id, uint32_t w, struct cell 
     out->x &= lad_vm_mask(w);
     out->w = w;
     return 0;
+}
+
+/* The commonest operations on known values of the result's own width; false: the long way is needed. */
+static inline bool combine_fast(struct cell *l, const struct cell *r, uint32_t arg, uint32_t w)
+{
+    if ((l->x | r->x) || l->w != w || r->w != w)
+        return false;
+    switch (arg & 0xFF) {
+    case VM_BINARY_ADD:
+        l->v = (l->v + r->v) & lad_vm_mask(w);
+        return true;
+    case VM_BINARY_SUB:
+        l->v = (l->v - r->v) & lad_vm_mask(w);
+        return true;
+    case VM_BINARY_MUL:
+        l->v = l->v * r->v & lad_vm_mask(w);
+        return true;
+    case VM_BINARY_AND:
+        l->v &= r->v;
+        return true;
+    case VM_BINARY_OR:
+        l->v |= r->v;
+        return true;
+    case VM_BINARY_XOR:
+        l->v ^= r->v;
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Position and element numbers must be fully known and below 2^32. */
@@ -144,6 +173,8 @@ int lad_vm_eval(const struct vm *m, uint32_t at, struct cell *out)
             if ((arg & 0xFF) >= VM_BINARY_COUNT || top - stack < 2)
                 return VM_ERROR_EXPR;
             top--;
+            if (combine_fast(top - 1, top, arg, w))
+                continue;
             lad_vm_binary(top - 1, top, arg, w);
             break;
         case VM_EXPR_TERNARY:

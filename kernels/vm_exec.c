@@ -41,7 +41,10 @@ static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id,
     bool indexed = lad_vm_needs_index(a->flags);
     if (indexed)
         TRY(lad_vm_eval(m, a->idx, &idx));
-    TRY(lad_vm_resolve(m, a, indexed ? &idx : NULL, &t));
+    if (!(a->flags & ~(uint32_t)VM_ASGN_NONBLOCKING) && m->signal[a->signal].array_size == 1)
+        t = (struct target){a->signal, 0, 0, m->signal[a->signal].width, false}; /* the commonest shape, without a call */
+    else
+        TRY(lad_vm_resolve(m, a, indexed ? &idx : NULL, &t));
     if (nonblocking)
         TRY(lad_vm_log(m, &t, value.v, value.x));
     else if (!t.ignored)

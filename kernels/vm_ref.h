@@ -104,8 +104,27 @@ static inline bool lad_vm_needs_index(uint32_t flags)
 }
 void lad_vm_put(struct vm *, unsigned char *plane_base, const struct target *, uint64_t v, uint64_t x, bool *changed);
 void lad_vm_store(struct vm *, const struct target *, uint64_t v, uint64_t x);
-void lad_vm_load(const struct vm *, const unsigned char *plane_base, uint32_t signal, uint32_t element, uint64_t *v,
-                 uint64_t *x);
+static inline void lad_vm_load(const struct vm *m, const unsigned char *base, uint32_t signal, uint32_t element, uint64_t *v, uint64_t *x)
+{
+    const struct lad_vm_signal *s = &m->signal[signal];
+    size_t at = (size_t)m->gid * s->array_size + element;
+    if (s->width <= 32) {
+        *v = ((const uint32_t *)(base + s->val_offset))[at];
+        *x = m->two_state ? 0 : ((const uint32_t *)(base + s->xz_offset))[at];
+    } else {
+        *v = ((const uint64_t *)(base + s->val_offset))[at];
+        *x = m->two_state ? 0 : ((const uint64_t *)(base + s->xz_offset))[at];
+    }
+}
+static inline bool lad_vm_is_active(const uint32_t *slots, uint32_t slot)
+{
+    return slot != VM_NONE && slots[slot] != VM_NONE;
+}
+
+static inline bool lad_vm_is_overridden(const struct vm *m, uint32_t signal)
+{
+    return lad_vm_is_active(m->force_id, m->ovrd[signal].force_slot) || lad_vm_is_active(m->passign_id, m->ovrd[signal].passign_slot);
+}
 int lad_vm_log(struct vm *, const struct target *, uint64_t v, uint64_t x);
 int lad_vm_refresh(struct vm *);
 enum go lad_vm_force(struct vm *, uint32_t pid, uint32_t ip, uint32_t id);

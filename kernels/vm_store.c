@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals of the reference: loads, targets, stores, the nonblocking log, force and release. */
 #include "vm_ref.h"
-#include <string.h>
-
-void lad_vm_load(const struct vm *m, const unsigned char *base, uint32_t signal, uint32_t element, uint64_t *v, uint64_t *x)
-{
-    const struct lad_vm_signal *s = &m->signal[signal];
-    size_t at = (size_t)m->gid * s->array_size + element;
-    if (s->width <= 32) {
-        *v = ((const uint32_t *)(base + s->val_offset))[at];
-        *x = m->two_state ? 0 : ((const uint32_t *)(base + s->xz_offset))[at];
-    } else {
-        *v = ((const uint64_t *)(base + s->val_offset))[at];
-        *x = m->two_state ? 0 : ((const uint64_t *)(base + s->xz_offset))[at];
-    }
-}
 
 /* Bits of `plane` that an element keeps, and those that it gets. */
 #define MERGE(type, offset, plane)                                                                                      \
@@ -56,20 +42,10 @@ void lad_vm_put(struct vm *m, unsigned char *base, const struct target *t, uint6
     }
 }
 
-static bool is_active(const uint32_t *slots, uint32_t slot)
-{
-    return slot != VM_NONE && slots[slot] != VM_NONE;
-}
-
-static bool is_overridden(const struct vm *m, uint32_t signal)
-{
-    return is_active(m->force_id, m->ovrd[signal].force_slot) || is_active(m->passign_id, m->ovrd[signal].passign_slot);
-}
-
 void lad_vm_store(struct vm *m, const struct target *t, uint64_t v, uint64_t x)
 {
     bool changed = false;
-    if (!is_overridden(m, t->signal))
+    if (!lad_vm_is_overridden(m, t->signal))
         lad_vm_put(m, m->signals, t, v, x, &changed);
     else if (!m->ovrd[t->signal].is_variable)
         lad_vm_put(m, m->shadow, t, v, x, &changed);
@@ -155,7 +131,7 @@ int lad_vm_refresh(struct vm *m)
         changed = false;
         for (uint32_t i = 0; i < n_passign; i++)
             if (m->passign_id[i] != VM_NONE &&
-                !is_active(m->force_id, m->ovrd[m->force[m->passign_id[i]].signal].force_slot) &&
+                !lad_vm_is_active(m->force_id, m->ovrd[m->force[m->passign_id[i]].signal].force_slot) &&
                 (error = drive(m, m->passign_id[i], &changed)))
                 return error;
         for (uint32_t i = 0; i < n_force; i++)
@@ -187,7 +163,7 @@ enum go lad_vm_force(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
         return lad_vm_fail(m, p, ip, error);
     value.v &= lad_vm_mask(t.width);
     value.x &= lad_vm_mask(t.width);
-    if (!variable && !is_overridden(m, f->signal)) {
+    if (!variable && !lad_vm_is_overridden(m, f->signal)) {
         uint64_t v, x;
         lad_vm_load(m, m->signals, f->signal, 0, &v, &x);
         lad_vm_put(m, m->shadow, &t, v, x, &changed);
@@ -196,7 +172,7 @@ enum go lad_vm_force(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
         m->passign_id[f->passign_slot] = f->force_id;
     else
         m->force_id[f->force_slot] = f->force_id;
-    if (!procedural || !is_active(m->force_id, f->force_slot))
+    if (!procedural || !lad_vm_is_active(m->force_id, f->force_slot))
         lad_vm_put(m, m->signals, &t, value.v, value.x, &changed);
     m->ip[p] = ip + 1;
     return GO_ON;
@@ -209,7 +185,7 @@ static int let_go(struct vm *m, const struct lad_vm_release *r)
     struct target t = {r->signal, 0, 0, m->signal[r->signal].width, false};
     uint64_t v, x;
     m->force_id[r->force_slot] = VM_NONE;
-    if (is_active(m->passign_id, r->passign_slot))
+    if (lad_vm_is_active(m->passign_id, r->passign_slot))
         return drive(m, m->passign_id[r->passign_slot], &changed);
     if (!(r->flags & VM_FORCE_REG)) {
         lad_vm_load(m, m->shadow, r->signal, 0, &v, &x);

@@ -27,6 +27,8 @@ typedef uint8_t u8;
 #define I64(x) ((int64_t)(x))
 #define U16(x) ((uint16_t)(x))
 #define U8(x) ((uint8_t)(x))
+typedef float f16; /* only to compile: the host device has no fp16 */
+#define F16(x) ((f16)(x))
 typedef float f32x4 __attribute__((vector_size(16)));
 #define F32X4(a, b, c, d) ((f32x4){a, b, c, d})
 #define V(v, k) v[k]
@@ -77,11 +79,11 @@ __attribute__((unused)) static inline float lad_bits_float(uint x)
 #define BARRIER lad_host_barrier()
 #define FENCE
 #define BARRIER_GLOBAL lad_host_barrier()
-#define ATOMIC_FETCH(m, value)                                                                                          \
-    (__extension__({                                                                                                    \
-        __typeof__(m) *lad_m = &(m), lad_old = *lad_m;                                                                  \
-        *lad_m = (value);                                                                                               \
-        lad_old;                                                                                                        \
+#define ATOMIC_FETCH(m, value)                                                                                         \
+    (__extension__({                                                                                                   \
+        __typeof__(m) *lad_m = &(m), lad_old = *lad_m;                                                                 \
+        *lad_m = (value);                                                                                              \
+        lad_old;                                                                                                       \
     }))
 #define ATOMIC_ADD(m, v) ATOMIC_FETCH(m, lad_old + (v))
 #define ATOMIC_SUB(m, v) ATOMIC_FETCH(m, lad_old - (v))
@@ -111,11 +113,11 @@ __attribute__((unused)) static inline float lad_bits_float(uint x)
 #define LAD_CD_PASS(type, name) name,
 #define LAD_CD_BYTES(type, name) +sizeof(type)
 #define LAD_CD_COUNT(type, name) +1
-#define LAD_ECHO(type, name)                                                                                            \
-    memcpy(&W(lad_at), &args->name, sizeof(type));                                                                      \
+#define LAD_ECHO(type, name)                                                                                           \
+    memcpy(&W(lad_at), &args->name, sizeof(type));                                                                     \
     lad_at += (uint)sizeof(type) / 4u;
 #define W(i) ((uint *)bufs[n_bufs])[lad_slot + (i)]
-#define KERNEL                                                                                                          \
+#define KERNEL                                                                                                         \
     static void lad_body(BUFFERS(LAD_CB) SCALARS(LAD_CS) LOCALS(LAD_CL_ARG) DYNAMIC(LAD_CD_ARG) uint lad_unused)
 #include "defaults.h"
 #include KFILE

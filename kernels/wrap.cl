@@ -20,6 +20,7 @@
 #define I64(x) ((long)(x))
 #define U16(x) ((ushort)(x))
 #define U8(x) ((uchar)(x))
+#define F16(x) ((half)(x))
 #define f32x4 float4
 #define F32X4(a, b, c, d) ((float4)(a, b, c, d))
 #define V(v, k) v.s##k
@@ -90,7 +91,7 @@
 #define LAD_ECHO_i64(x) LAD_ECHO_u64(x)
 #define LAD_ECHO_f64(v) { uint2 lad_d = as_uint2(v); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
 #define W(i) lad_w[lad_slot + (i)]
-#define KERNEL                                                                                                          \
+#define KERNEL                                                                                                         \
     static void lad_body(BUFFERS(LAD_CLB) SCALARS(LAD_CLS) LOCALS(LAD_CLL_ARG) DYNAMIC(LAD_CLD_ARG) uint lad_unused)
 #include "defaults.h"
 #include KFILE

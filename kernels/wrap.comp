@@ -33,6 +33,7 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define I64(x) int64_t(x)
 #define U16(x) uint16_t(x)
 #define U8(x) uint8_t(x)
+#define F16(x) float16_t(x)
 #define f32x4 vec4
 #define F32X4(a, b, c, d) vec4(a, b, c, d)
 #define V(v, k) v[k]
@@ -52,7 +53,7 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define FMA(a, b, c) fma(a, b, c)
 #define ISNAN(x) isnan(x)
 #define ISINF(x) isinf(x)
-#define POINTER(type)                                                                                                   \
+#define POINTER(type)                                                                                                  \
     layout(buffer_reference, std430, buffer_reference_align = 4) buffer lad_ref_##type { type v[]; };
 #define AT(type, address, i) lad_ref_##type(address).v[i]
 #define SG_SIZE gl_SubgroupSize
@@ -95,13 +96,14 @@ layout(constant_id = 6) const uint CONST1 = 0u;
 #define LAD_ECHO_float(x) W(lad_at) = floatBitsToUint(x); lad_at++;
 #define LAD_ECHO_u64(x) W(lad_at) = uint(x); W(lad_at + 1u) = uint(x >> 32u); lad_at += 2u;
 #define LAD_ECHO_i64(x) LAD_ECHO_u64(x)
-#define LAD_ECHO_f64(v) { uvec2 lad_d = unpackDouble2x32(v); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
+#define LAD_ECHO_f64(v) \
+    { uvec2 lad_d = unpackDouble2x32(v); W(lad_at) = lad_d.x; W(lad_at + 1u) = lad_d.y; lad_at += 2u; }
 #define W(i) lad_w[lad_slot + (i)]
-#define KERNEL                                                                                                          \
-    BUFFERS(LAD_GLB)                                                                                                    \
-    layout(push_constant, std430) uniform lad_args { SCALARS(LAD_GLS) uint lad_slot; uint lad_nonce; };                 \
-    LOCALS(LAD_GLL)                                                                                                     \
-    DYNAMIC(LAD_GLD)                                                                                                    \
+#define KERNEL                                                                                                         \
+    BUFFERS(LAD_GLB)                                                                                                   \
+    layout(push_constant, std430) uniform lad_args { SCALARS(LAD_GLS) uint lad_slot; uint lad_nonce; };                \
+    LOCALS(LAD_GLL)                                                                                                    \
+    DYNAMIC(LAD_GLD)                                                                                                   \
     void lad_body()
 layout(set = 1, binding = 0, std430) buffer lad_witness { uint lad_w[]; };
 #include "defaults.h"
