@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 #define LAD_VK_RESULTS(X)                                                                                              \
-    X(SUCCESS)                                                                                                         \
-    X(NOT_READY)                                                                                                       \
-    X(TIMEOUT) X(INCOMPLETE) X(ERROR_OUT_OF_HOST_MEMORY) X(ERROR_OUT_OF_DEVICE_MEMORY) X(ERROR_INITIALIZATION_FAILED)  \
-        X(ERROR_DEVICE_LOST) X(ERROR_MEMORY_MAP_FAILED) X(ERROR_LAYER_NOT_PRESENT) X(ERROR_EXTENSION_NOT_PRESENT)      \
-            X(ERROR_FEATURE_NOT_PRESENT) X(ERROR_INCOMPATIBLE_DRIVER) X(ERROR_TOO_MANY_OBJECTS)                        \
-                X(ERROR_FRAGMENTED_POOL) X(ERROR_UNKNOWN) X(ERROR_OUT_OF_POOL_MEMORY) X(ERROR_INVALID_EXTERNAL_HANDLE) \
-                    X(ERROR_FRAGMENTATION) X(ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS) X(ERROR_VALIDATION_FAILED_EXT)      \
-                        X(ERROR_INVALID_SHADER_NV) X(PIPELINE_COMPILE_REQUIRED)
+    X(SUCCESS) X(NOT_READY) X(TIMEOUT) X(INCOMPLETE) X(ERROR_OUT_OF_HOST_MEMORY) X(ERROR_OUT_OF_DEVICE_MEMORY)         \
+    X(ERROR_INITIALIZATION_FAILED) X(ERROR_DEVICE_LOST) X(ERROR_MEMORY_MAP_FAILED) X(ERROR_LAYER_NOT_PRESENT)          \
+    X(ERROR_EXTENSION_NOT_PRESENT) X(ERROR_FEATURE_NOT_PRESENT) X(ERROR_INCOMPATIBLE_DRIVER)                           \
+    X(ERROR_TOO_MANY_OBJECTS) X(ERROR_FRAGMENTED_POOL) X(ERROR_UNKNOWN) X(ERROR_OUT_OF_POOL_MEMORY)                    \
+    X(ERROR_INVALID_EXTERNAL_HANDLE) X(ERROR_FRAGMENTATION) X(ERROR_INVALID_OPAQUE_CAPTURE_ADDRESS)                    \
+    X(ERROR_VALIDATION_FAILED_EXT) X(ERROR_INVALID_SHADER_NV) X(PIPELINE_COMPILE_REQUIRED)
+/* clang-format on */
 
 static const char *name_result(VkResult result)
 {

@@ -18,9 +18,10 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* With work in flight of which nothing can be learnt, the device is as good as lost. */
 static bool lost(struct lad_dev *dev, struct lad_fail *fail, const char *call, VkResult result)
 {
-    dev->dead |= result == VK_ERROR_DEVICE_LOST || result == VK_TIMEOUT;
+    dev->dead |= result == VK_ERROR_DEVICE_LOST || dev->flying;
     return lad_vk_fail(fail, call, result);
 }
 
@@ -89,6 +90,22 @@ static void record_barrier(struct lad_dev *dev, VkCommandBuffer cmd, bool to_hos
                                  &barrier, 0, NULL, 0, NULL);
 }
 
+/* What was recorded cannot run any more; nor can anything else where semaphores tie it to that. */
+static void forget(struct lad_dev *dev)
+{
+    dev->dead |= dev->n_signals > 0;
+    for (uint32_t q = 0; q < LAD_VK_QUEUES; q++)
+        if (dev->open[q]) {
+            *dev->closed_end = dev->open[q];
+            dev->closed_end = &dev->open[q]->next;
+            dev->open[q] = NULL;
+        }
+    *dev->closed_end = dev->idle;
+    dev->idle = dev->closed;
+    dev->closed = NULL;
+    dev->closed_end = &dev->closed;
+}
+
 static bool close_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
 {
     struct lad_vk_cmd *c = dev->open[q];
@@ -101,7 +118,10 @@ static bool close_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
     *dev->closed_end = c;
     dev->closed_end = &c->next;
     VkResult result = dev->fn.vkEndCommandBuffer(c->handle);
-    return result == VK_SUCCESS || lad_vk_fail(fail, "vkEndCommandBuffer", result);
+    if (result == VK_SUCCESS)
+        return true;
+    forget(dev);
+    return lost(dev, fail, "vkEndCommandBuffer", result);
 }
 
 static bool open_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
@@ -118,8 +138,10 @@ static bool open_cmd(struct lad_dev *dev, uint32_t q, struct lad_fail *fail)
     c->n_wait = c->n_signal = 0;
     dev->open[q] = c;
     VkResult result = dev->fn.vkBeginCommandBuffer(c->handle, &info);
-    if (result != VK_SUCCESS)
+    if (result != VK_SUCCESS) {
+        forget(dev);
         return lad_vk_fail(fail, "vkBeginCommandBuffer", result);
+    }
     c->stamped = c->stamps && dev->stamping;
     if (c->stamped) {
         dev->fn.vkCmdResetQueryPool(c->handle, c->stamps, 0, 2);
@@ -191,8 +213,10 @@ bool lad_vk_submit(struct lad_dev *dev, struct lad_fail *fail)
                              .signalSemaphoreCount = c->n_signal,
                              .pSignalSemaphores = c->signal};
         VkResult result = dev->fn.vkQueueSubmit(dev->queue[c->queue], 1, &info, c->fence);
-        if (result != VK_SUCCESS)
+        if (result != VK_SUCCESS) {
+            forget(dev);
             return lost(dev, fail, "vkQueueSubmit", result);
+        }
         dev->closed = c->next;
         c->next = dev->flying;
         dev->flying = c;
