@@ -117,7 +117,7 @@ bool lad_device_matches(const struct lad_device *d, const char *spec)
                       */
     if ((n > colon && !strncmp(spec, d->spec, colon) && spec[colon] == ':') || !strcmp(spec, "host"))
         return false;
-    return n && strcasestr(d->info.name, spec);
+    return n && (strcasestr(d->info.name, spec) || strcasestr(d->slug, spec));
 }
 
 /* One ICD while it is asked. */
