@@ -571,6 +571,9 @@ struct lad_options {
     uint64_t seed;
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
+    const char *binding, *slice, *vcd, *log, *state; /* vm */
+    uint32_t count;
+    bool trace, unchecked;
 };
 uint32_t lad_start_ms(const struct lad_options *); /* how long a driver may take to load and list its devices */
 /* The cases that the options ask for, the built-in ones first (ladder.c). False after lad_error. */

@@ -347,10 +347,10 @@ static void sweep(void)
         CU_ASSERT_FATAL(make(lad_vm_pico(arena, n), &p));
         CU_ASSERT_EQUAL(p.n_code, 624 * n);
         check_first_sweep(&p, n);
-        for (int mode = 0; mode < 4; mode++) {
+        for (int mode = 0; mode < 6; mode++) {
             struct lad_vm_shape shape = shape_of(1024, 624, 32);
-            shape.packed = mode & 1;
-            shape.shared = mode & 2;
+            shape.binding = (enum lad_vm_binding)(mode % 3);
+            shape.shared = mode / 3;
             CU_ASSERT_FATAL(start(&r, &p, shape));
             run(&r);
             CU_ASSERT_EQUAL(r.seen.n, n + 200 + 100 * (n - 4) + 1);
@@ -365,11 +365,11 @@ static void many(void)
     struct lad_vm_program p;
     struct run r;
     CU_ASSERT_FATAL(make(lad_vm_pico(arena, 45), &p));
-    for (int mode = 0; mode < 4; mode++) {
+    for (int mode = 0; mode < 6; mode++) {
         struct lad_vm_shape shape = shape_of(1024, 64, 32);
         shape.count = 33;
-        shape.packed = mode & 1;
-        shape.shared = mode & 2;
+        shape.binding = (enum lad_vm_binding)(mode % 3);
+        shape.shared = mode / 3;
         CU_ASSERT_FATAL(start(&r, &p, shape));
         run(&r);
         CU_ASSERT_EQUAL(r.launches, 8);

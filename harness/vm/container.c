@@ -113,7 +113,7 @@ static bool read_row(struct lad_arena *arena, const unsigned char *file, size_t 
 bool lad_vm_read(struct lad_arena *arena, const void *data, size_t bytes, struct lad_vm_program *p, struct lad_vm_why *why)
 {
     const unsigned char *file = data;
-    uint32_t rows, seen = 0;
+    uint32_t rows = 0, seen = 0;
     *p = (struct lad_vm_program){0};
     if (!read_header(file, bytes, &rows, why))
         return false;

@@ -125,7 +125,7 @@ static bool lay_tables(struct lad_vm_image *image, uint64_t *sum)
         image->packed_offset[i] = (uint32_t)image->packed_bytes;
         image->packed_bytes += round_up(image->table_room[i], 256);
     }
-    return !image->shape.packed || image->packed_bytes <= UINT32_MAX;
+    return image->shape.binding != LAD_VM_PACKED || image->packed_bytes <= UINT32_MAX;
 }
 
 static bool lay_statics(struct lad_vm_image *image)
@@ -193,11 +193,11 @@ static void *get_zeros(uint64_t bytes)
 
 static void allocate(struct lad_vm_image *image)
 {
-    if (image->shape.packed)
+    if (image->shape.binding == LAD_VM_PACKED)
         image->packed = get_zeros(image->packed_bytes);
     for (int i = 0; i < VM_TABLES; i++)
         image->tables.table[i] =
-            image->shape.packed ? (char *)image->packed + image->packed_offset[i] : get_zeros(image->table_room[i]);
+            image->packed ? (char *)image->packed + image->packed_offset[i] : get_zeros(image->table_room[i]);
     struct lad_vm_companions *c = &image->companions;
     c->params = image->params;
     c->statics = get_zeros(image->static_bytes);

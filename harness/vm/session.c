@@ -5,8 +5,10 @@
 void lad_vm_launch_reference(struct lad_vm_image *image)
 {
     void *const *t = image->tables.table;
-    if (image->shape.packed)
+    if (image->shape.binding == LAD_VM_PACKED)
         lad_vm_ref_packed(image->packed, image->packed_offset, &image->companions);
+    else if (image->shape.binding == LAD_VM_TABLE)
+        lad_vm_ref_table(&image->tables, &image->companions);
     else
         lad_vm_ref_direct(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15],
                           t[16], t[17], t[18], t[19], t[20], t[21], &image->companions);
@@ -21,8 +23,7 @@ bool lad_vm_over(const struct lad_vm_image *image)
     return true;
 }
 
-/* Differs from the last one when any instance has moved. */
-static uint64_t take_mark(const struct lad_vm_image *image)
+uint64_t lad_vm_mark(const struct lad_vm_image *image)
 {
     uint64_t mark = 0;
     for (uint32_t g = 0; g < image->shape.count; g++) {
@@ -46,7 +47,7 @@ enum lad_vm_end lad_vm_run(struct lad_vm_host *host, uint64_t most_launches, uin
         lad_vm_launch_reference(host->image);
         n++;
         bool moved = lad_vm_drain(host);
-        uint64_t now = take_mark(host->image);
+        uint64_t now = lad_vm_mark(host->image);
         if (!moved && now == mark && !lad_vm_over(host->image)) {
             end = LAD_VM_STUCK;
             break;

@@ -73,11 +73,12 @@ void lad_vm_walk(const struct lad_vm_program *, uint32_t at, struct lad_vm_walk 
 
 /* ---- image.c: a program as a device gets it ------------------------------------------------------------------- */
 
+enum lad_vm_binding { LAD_VM_DIRECT, LAD_VM_TABLE, LAD_VM_PACKED };
 struct lad_vm_shape {
     uint32_t count;               /* instances */
     uint32_t max_steps, max_proc_steps, capacity;
     bool shared;                  /* one copy of the bytecode for all instances */
-    bool packed;                  /* all 22 tables in one allocation */
+    enum lad_vm_binding binding;  /* how the tables are reached; packed: all 22 in one allocation */
     bool debug;                   /* VM_DEBUG from the start */
     uint64_t most_bytes;          /* of all buffers together; 0: as many as the format allows */
 };
@@ -92,8 +93,8 @@ struct lad_vm_image {
     struct lad_vm_companions companions;
     uint32_t params[VM_P_WORDS];
     uint64_t table_bytes[VM_TABLES], table_room[VM_TABLES];
-    uint32_t packed_offset[VM_TABLES];  /* shape.packed */
-    void *packed;
+    uint32_t packed_offset[VM_TABLES];  /* packed only */
+    void *packed;                       /* NULL in the other modes */
     uint64_t packed_bytes, static_bytes, arena_bytes, state_bytes, shadow_bytes, ring_bytes, debug_bytes;
     uint32_t array_n[VM_ARRAYS];        /* elements per instance */
     uint32_t record_bytes;
@@ -194,8 +195,9 @@ void lad_vm_log_write(FILE *, const struct lad_vm_host *); /* with "[gid] " befo
 
 /* ---- session.c: launches until it is over ---------------------------------------------------------------------------- */
 
-void lad_vm_launch_reference(struct lad_vm_image *); /* one launch, in the mode that the image's shape asks for */
+void lad_vm_launch_reference(struct lad_vm_image *); /* one launch, in the binding mode of the image's shape */
 bool lad_vm_over(const struct lad_vm_image *);       /* every instance is FINISHED, ERROR or STOPPED */
+uint64_t lad_vm_mark(const struct lad_vm_image *);   /* differs from the last one when any instance has moved */
 enum lad_vm_end { LAD_VM_OVER, LAD_VM_STUCK /* a launch changed nothing */, LAD_VM_LIMIT, LAD_VM_LATE };
 /* With the reference; most_launches 0 and deadline_ns 0 are no limits. */
 enum lad_vm_end lad_vm_run(struct lad_vm_host *, uint64_t most_launches, uint64_t deadline_ns, uint64_t *launches);
@@ -211,5 +213,33 @@ void lad_vm_print_state(FILE *, const struct lad_vm_image *); /* signals, time, 
 const char *lad_vm_status_name(uint32_t);
 const char *lad_vm_error_name(uint32_t);
 const char *lad_vm_wait_name(uint32_t);
+
+/* ---- compare.c: two sets of buffers after as many launches ---------------------------------------------------------- */
+
+struct lad_vm_diff {
+    uint32_t gid, pid, ip; /* pid and ip: where it shows, else where the instance last was; NONE: nowhere */
+    uint64_t time;
+    char what[160];        /* "signal acc4", "sched_wait_kind" ... */
+    uint64_t a, b;         /* both values; of a signal the val planes, with xz_a and xz_b */
+    uint64_t xz_a, xz_b;
+};
+/* Everything that the specification compares (1.8), instance by instance; false: the first difference. Both images are of
+ * one program and count; placement and binding may differ. */
+bool lad_vm_compare(const struct lad_vm_image *a, const struct lad_vm_image *b, struct lad_vm_diff *);
+void lad_vm_diff_text(const struct lad_vm_diff *, struct lad_vm_why *);
+
+/* ---- vcd.c: value-change dumps ----------------------------------------------------------------------------------------- */
+
+struct lad_vm_vcd;
+/* Dumps instance gid at the end of each of its time steps; open before the first launch. NULL after lad_error. */
+struct lad_vm_vcd *lad_vm_vcd_open(const char *path, struct lad_vm_image *, uint32_t gid);
+bool lad_vm_vcd_close(struct lad_vm_vcd **); /* writes the last values; false after lad_error */
+
+/* ---- load.c: a program by name; cli.c: gpuladder vm run ----------------------------------------------------------------- */
+
+/* A program file, assembly text, or pico:N. LAD_VM_REJECTED after lad_error where it cannot be read; otherwise the checks'
+ * verdict with the reason in why, nothing printed. */
+enum lad_vm_verdict lad_vm_load(struct lad_arena *, const char *name, bool unchecked, struct lad_vm_program *, struct lad_vm_why *);
+int lad_vm_command_run(struct lad_arena *, const struct lad_options *, const char *program, const char **plusargs);
 
 #endif
