@@ -145,9 +145,12 @@ struct lad_buf *lad_vk_buf_create(struct lad_dev *dev, const struct lad_buf_desc
 {
     if (lad_vk_gone(dev, fail))
         return NULL;
-    if (desc->mem > LAD_MEM_HOST_POINTER || (desc->mem == LAD_MEM_HOST_POINTER && !dev->phys->host_pointer) ||
-        (desc->address && !dev->phys->has.address.bufferDeviceAddress)) {
+    if (desc->mem > LAD_MEM_HOST_POINTER || (desc->mem == LAD_MEM_HOST_POINTER && !dev->phys->host_pointer)) {
         lad_vk_refuse(fail, "vkCreateBuffer", "this device has no memory of the kind asked for");
+        return NULL;
+    }
+    if (desc->address && !dev->phys->has.address.bufferDeviceAddress) {
+        lad_vk_refuse(fail, "vkGetBufferDeviceAddress", "buffers have no addresses here: bufferDeviceAddress is false");
         return NULL;
     }
     if (desc->bytes > dev->phys->max_buffer || desc->bytes > dev->phys->max_allocation) {
