@@ -84,9 +84,16 @@ static void expressions(void)
     run_rounds(make_exprs, number("LAD_VM_SEED", 1), number("LAD_VM_ROUNDS", 20));
 }
 
+static void designs(void)
+{
+    run_rounds(lad_vm_random_design, number("LAD_VM_SEED", 1), number("LAD_VM_DESIGNS", 200));
+}
+
 int main(void)
 {
-    static const struct lad_test tests[] = {{"random expressions against Icarus Verilog", expressions}, {NULL, NULL}};
+    static const struct lad_test tests[] = {{"random expressions against Icarus Verilog", expressions},
+                                            {"random designs against Icarus Verilog", designs},
+                                            {NULL, NULL}};
     if (!icarus_there()) {
         printf("vm random: skipped, Icarus Verilog (package iverilog) is not installed\n0 passed, 0 failed\n");
         return 77;
