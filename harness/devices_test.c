@@ -26,7 +26,10 @@ static void test_specs(void)
 static void test_slugs(void)
 {
     CU_ASSERT(lad_device_matches(&llvmpipe, "vk-llvmpipe"));
-    CU_ASSERT(!lad_device_matches(&llvmpipe, "vk-llvm"));
+    CU_ASSERT(lad_device_matches(&llvmpipe, "vk-llvm")); /* a part of it */
+    CU_ASSERT(lad_device_matches(&llvmpipe, "vk-*"));
+    CU_ASSERT(!lad_device_matches(&llvmpipe, "cl-*"));
+    CU_ASSERT(!lad_device_matches(&llvmpipe, "vk-h200"));
     CU_ASSERT(lad_device_matches(&second, "vk-h200-2"));
     CU_ASSERT(lad_device_matches(&second, "vk-h200")); /* each of them */
     CU_ASSERT(!lad_device_matches(&second, "vk-h200-1"));

@@ -14,7 +14,7 @@ struct lad_report {
 };
 extern const struct lad_report *const lad_reports[]; /* made by the Makefile, ends in NULL */
 
-/* text.c, also used live by cmd_run.c: the block of one failing record (spec of the terminal layout), one line for others */
+/* text.c, also used live by cmd_run.c: the block of one failing record , one line for others */
 void lad_text_record(FILE *, const struct lad_run *, const struct lad_record *, bool colour, bool all);
 void lad_text_summary(FILE *, const struct lad_run *, bool colour);
 /* clean.c: any bytes -> text that is legal in XML 1.0, free of control sequences; at most `most` bytes, 0: no limit */
@@ -39,8 +39,8 @@ char *lad_show_line(struct lad_arena *, const char *text, size_t most); /* clean
 char *lad_show_time(struct lad_arena *, uint64_t ns);                   /* seconds, "0.013" */
 char *lad_show_number(struct lad_arena *, double);                      /* four digits, "4.213", "1230000", "inf" */
 char *lad_show_value(struct lad_arena *, const char *type, uint64_t bits); /* "0x3dcccccd  0.1" */
-char *lad_show_measure(struct lad_arena *, const struct lad_measure *); /* figure, clock and floor; or why it is doubted */
-char *lad_show_device(struct lad_arena *, const struct lad_device *);   /* "vk:0  llvmpipe  Mesa 22.3.6  Vulkan 1.3.230" */
+char *lad_show_measure(struct lad_arena *, const struct lad_measure *); /* figure, clock, floor; or the doubt */
+char *lad_show_device(struct lad_arena *, const struct lad_device *);   /* "vk:0  llvmpipe  Mesa 22.3.6 ..." */
 /* Text broken into lines of at most 80, the first after `lead`, the others indented as far. */
 void lad_put_wrapped(FILE *, const char *lead, const char *text);
 /* What a buffer looked like: line, mismatches, map of at most `rows` rows. `arrow`: mark the first mismatch. */
@@ -71,7 +71,7 @@ struct lad_tally {
     size_t n_skips, n_blocks;
 };
 size_t lad_tally(struct lad_arena *, const struct lad_run *, struct lad_tally **);
-/* The best figure of the measure that m is the first of, a doubted one only where there is no other; NULL: not the first. */
+/* The best figure of the measure that m is the first of, doubted only where there is no other; NULL: not the first. */
 const struct lad_measure *lad_best_measure(const struct lad_record *, size_t m);
 /* The cases that everything else stands on: names as globs, NULL at the end. */
 extern const char *const lad_mission[];
