@@ -62,7 +62,9 @@ $(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/probes.def $(B)/ba
 
 # A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
 shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h repeat.h ints.h atomics.h)
-kflags = -Ikernels -DKFILE='"$*.k"' -DKNONCE=$$(cat $(shells) kernels/$*.k | cksum | cut -d' ' -f1)u
+vm_text := $(filter-out kernels/vm_data.h kernels/vm_ref.h,$(wildcard kernels/vm*.h)) kernels/vm_ops.def
+$(foreach k,$(filter vm-%,$(kernels)),$(B)/kernels/$(k).spv $(B)/kernels/$(k).cl): $(vm_text)
+kflags = -Ikernels -DKFILE='"$*.k"' -DKNONCE=$$(cat $(shells) $(if $(filter vm-%,$*),$(vm_text)) kernels/$*.k | cksum | cut -d' ' -f1)u
 $(B)/kernels/%.spv: kernels/%.k $(shells)
 	@mkdir -p $(@D)
 	@echo "  glsl  $<"

@@ -235,6 +235,37 @@ struct lad_vm_vcd;
 struct lad_vm_vcd *lad_vm_vcd_open(const char *path, struct lad_vm_image *, uint32_t gid);
 bool lad_vm_vcd_close(struct lad_vm_vcd **); /* writes the last values; false after lad_error */
 
+/* ---- device.c: an image on a device ------------------------------------------------------------------------------------ */
+
+enum lad_vm_harm { LAD_VM_UNHARMED, LAD_VM_ZEROS /* reads as zero */, LAD_VM_SWAPPED /* with the next one */, LAD_VM_SHIFTED /* 256 bytes too far */ };
+struct lad_vm_device_want {
+    uint32_t fuel;           /* rounds of the kernel's loops in one dispatch; 0: as many as usual */
+    enum lad_vm_harm harm;   /* made on purpose, to see that it is found */
+    uint32_t table;          /* which of the 22 it befalls */
+    uint64_t from;           /* zeros from this byte on */
+};
+struct lad_vm_device;
+enum lad_vm_fate { LAD_VM_DONE, LAD_VM_UNFIT /* the device cannot: a reason to skip */, LAD_VM_FAILED /* gpu->fail says more */ };
+/* Makes buffers for the image in its binding mode. NULL with the reason in why; *fate (may be NULL) says of which kind it
+ * is. The image and its program must stay alive. */
+struct lad_vm_device *lad_vm_device_open(struct lad_gpu *, struct lad_vm_image *, const struct lad_vm_device_want *,
+                                         enum lad_vm_fate *fate, struct lad_vm_why *);
+void lad_vm_device_close(struct lad_vm_device **);
+/* The probe launch: true where the device reads the 22 tables as they were uploaded, else their lines in text. */
+bool lad_vm_device_probe(struct lad_vm_device *, struct lad_vm_text *, enum lad_vm_fate *);
+/* How many processes of all instances the device sees begin with each opcode; after the probe. */
+const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
+/* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote comes
+ * back into it. False: gpu->fail says why. */
+bool lad_vm_device_launch(struct lad_vm_device *);
+/* Are the tables that the kernel only reads still what was uploaded? */
+bool lad_vm_device_kept(struct lad_vm_device *, struct lad_vm_why *);
+struct lad_vm_device_figures {
+    uint64_t launches, dispatches, instructions, activations, device_ns;
+};
+/* Instructions and activations are counted by the kernel. */
+bool lad_vm_device_figures(struct lad_vm_device *, struct lad_vm_device_figures *);
+
 /* ---- load.c: a program by name; cli.c: gpuladder vm run ----------------------------------------------------------------- */
 
 /* A program file, assembly text, or pico:N. LAD_VM_REJECTED after lad_error where it cannot be read; otherwise the checks'

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An image on a device: its buffers in one of the three binding modes, the probe launch, and launches of the kernel.
+ *
+ * The kernel may end a dispatch at any round of its loops (kernels/vm.h says why) and keeps what it was about behind the
+ * instance arena: a word per instance that says whether it is unfinished, then its registers and its stack. A launch is
+ * as many dispatches as it takes until no instance is unfinished, so that its result does not depend on the device.
+ */
+#include "vm.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FUEL = 1 << 18,      /* rounds of a dispatch: long enough to be worth it, short enough for any watchdog */
+    SAVED_WORDS = 54,    /* as in kernels/vm.h */
+    STACK_WORDS = 155,
+    COUNTERS_AT = 50,    /* instructions, then activations, two words each */
+    PROBE_WORDS = 3 * VM_TABLES + 256,
+    PROBE_ITEMS = 4096,
+    COMPANIONS = 7,
+    PARTS = 10,
+};
+enum { C_PARAMS, C_STATICS, C_ARENA, C_STATE, C_SHADOW, C_RING, C_DEBUG };
+
+struct part { /* memory that both sides write */
+    struct lad_buf *buf;
+    uint64_t at, bytes;
+    void *host, *mirror; /* mirror: what the device holds when nothing runs */
+};
+
+struct lad_vm_device {
+    struct lad_gpu *gpu;
+    struct lad_vm_image *image;
+    struct lad_vm_device_want want;
+    struct lad_buf *table[VM_TABLES];      /* not when packed */
+    struct lad_buf *first[2];              /* the table of addresses; or the arena and its offsets */
+    struct lad_buf *companion[COMPANIONS], *seen;
+    struct part part[PARTS];
+    int n_parts;
+    bool uploaded;
+    uint64_t work_at;                      /* bytes into the arena's buffer */
+    uint32_t *unfinished;                  /* a word per instance */
+    struct lad_kernel *kernel;
+    uint32_t first_ops[256];
+    struct lad_vm_device_figures figures;
+};
+
+static const char *const modes[] = {"direct", "table", "packed"};
+static const char *const kernels[] = {"vm-direct", "vm-table", "vm-packed"};
+static const char *const probes[] = {"vm-probe-direct", "vm-probe-table", "vm-probe-packed"};
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static void *get_memory(uint64_t bytes)
+{
+    void *p = calloc(bytes ? bytes : 1, 1);
+    if (!p) {
+        lad_error("out of memory: %llu bytes", (unsigned long long)bytes);
+        abort();
+    }
+    return p;
+}
+
+static bool need(const struct lad_gpu *gpu, enum lad_cap cap, uint64_t min, struct lad_vm_why *why)
+{
+    uint64_t has = gpu->info.cap[cap];
+    if (has >= min)
+        return true;
+    if (!has)
+        return lad_vm_because(why, "needs %s: %s", lad_cap_name(cap), lad_cap_why(&gpu->info, cap));
+    return lad_vm_because(why, "needs %s of %llu, the device has %llu", lad_cap_name(cap), (unsigned long long)min,
+                          (unsigned long long)has);
+}
+
+/* Bytes of the device's buffer number i, in the kernel's order. */
+static uint64_t companion_bytes(const struct lad_vm_device *d, int i)
+{
+    const struct lad_vm_image *image = d->image;
+    const uint64_t bytes[COMPANIONS] = {
+        sizeof image->params, image->static_bytes,
+        d->work_at + (uint64_t)image->shape.count * (SAVED_WORDS + STACK_WORDS) * 4, image->state_bytes,
+        image->shadow_bytes, image->ring_bytes, image->debug_bytes};
+    return bytes[i] ? round_up(bytes[i], 16) : 16;
+}
+
+static bool check_fit(const struct lad_vm_device *d, struct lad_vm_why *why)
+{
+    const struct lad_vm_image *image = d->image;
+    const struct lad_gpu *gpu = d->gpu;
+    enum lad_vm_binding mode = image->shape.binding;
+    uint64_t largest = mode == LAD_VM_PACKED ? image->packed_bytes : 0, sum = 0;
+    const struct lad_kernel_source *probe = lad_kernel_find(probes[mode]);
+    for (int i = 0; i < VM_TABLES; i++) {
+        if (mode != LAD_VM_PACKED && image->table_room[i] > largest)
+            largest = image->table_room[i];
+        sum += image->table_room[i];
+    }
+    for (int i = 0; i < COMPANIONS; i++) {
+        uint64_t bytes = companion_bytes(d, i);
+        largest = bytes > largest ? bytes : largest;
+        sum += bytes;
+    }
+    return need(gpu, LAD_CAP_INT64, 1, why) && (mode != LAD_VM_TABLE || need(gpu, LAD_CAP_ADDRESS, 1, why)) &&
+           need(gpu, LAD_CAP_STORAGE_BUFFERS, probe->n_bufs + 1, why) && need(gpu, LAD_CAP_BUFFER_BYTES, largest, why) &&
+           need(gpu, LAD_CAP_MEMORY_BYTES, sum, why) && need(gpu, LAD_CAP_WORKGROUP_X, VM_GROUP, why) &&
+           need(gpu, LAD_CAP_GROUPS_X, (image->shape.count + VM_GROUP - 1) / VM_GROUP, why);
+}
+
+static struct lad_buf *make_buf(struct lad_vm_device *d, uint64_t bytes, bool address)
+{
+    return lad_gpu_buf(d->gpu, &(struct lad_buf_desc){.bytes = round_up(bytes, 16), .address = address});
+}
+
+static bool put(struct lad_vm_device *d, struct lad_buf *buf, uint64_t at, const void *data, uint64_t bytes)
+{
+    return lad_gpu_upload(d->gpu, buf, at, data, bytes);
+}
+
+/* A table's bytes, as they are or with the harm that is asked for. */
+static bool put_table(struct lad_vm_device *d, int i, struct lad_buf *buf, uint64_t at)
+{
+    const struct lad_vm_image *image = d->image;
+    const char *data = image->tables.table[i];
+    uint64_t bytes = image->table_room[i], from = d->want.from < bytes ? d->want.from : bytes;
+    if (d->want.harm != LAD_VM_ZEROS || d->want.table != (uint32_t)i)
+        return put(d, buf, at, data, bytes);
+    void *zeros = get_memory(bytes - from);
+    bool ok = put(d, buf, at, data, from) && put(d, buf, at + from, zeros, bytes - from);
+    free(zeros);
+    return ok;
+}
+
+static void add_part(struct lad_vm_device *d, struct lad_buf *buf, uint64_t at, void *host, uint64_t bytes)
+{
+    d->part[d->n_parts++] = (struct part){buf, at, bytes, host, get_memory(bytes)};
+}
+
+static bool make_packed(struct lad_vm_device *d)
+{
+    struct lad_vm_image *image = d->image;
+    if (!(d->first[0] = make_buf(d, image->packed_bytes, false)) ||
+        !(d->first[1] = make_buf(d, sizeof image->packed_offset, false)) ||
+        !put(d, d->first[1], 0, image->packed_offset, sizeof image->packed_offset))
+        return false;
+    for (int i = 0; i < VM_TABLES; i++)
+        if (!put_table(d, i, d->first[0], image->packed_offset[i]))
+            return false;
+    return true;
+}
+
+static bool make_addresses(struct lad_vm_device *d)
+{
+    uint64_t address[VM_TABLES];
+    uint32_t t = d->want.table, other = (t + 1) % VM_TABLES;
+    for (int i = 0; i < VM_TABLES; i++)
+        address[i] = d->gpu->backend->buf_address(d->gpu->dev, d->table[i]);
+    if (d->want.harm == LAD_VM_SWAPPED) {
+        uint64_t a = address[t];
+        address[t] = address[other];
+        address[other] = a;
+    }
+    if (d->want.harm == LAD_VM_SHIFTED)
+        address[t] += 256;
+    return (d->first[0] = make_buf(d, sizeof address, false)) && put(d, d->first[0], 0, address, sizeof address);
+}
+
+static bool make_tables(struct lad_vm_device *d)
+{
+    struct lad_vm_image *image = d->image;
+    bool address = image->shape.binding == LAD_VM_TABLE;
+    for (int i = 0; i < VM_TABLES; i++) {
+        uint64_t bytes = image->table_room[i], more = d->want.harm == LAD_VM_SHIFTED && d->want.table == (uint32_t)i ? 512 : 0;
+        if (!(d->table[i] = make_buf(d, bytes + more, address)) || !put_table(d, i, d->table[i], 0))
+            return false;
+        if (more) {
+            char rest[512];
+            memset(rest, 0xEE, sizeof rest);
+            if (!put(d, d->table[i], bytes, rest, sizeof rest))
+                return false;
+        }
+    }
+    return !address || make_addresses(d);
+}
+
+static bool make_companions(struct lad_vm_device *d)
+{
+    struct lad_vm_image *image = d->image;
+    struct lad_vm_companions *c = &image->companions;
+    void *host[COMPANIONS] = {image->params, (void *)(uintptr_t)c->statics, c->arena, c->state, c->shadow, c->ring, c->debug};
+    uint64_t bytes[COMPANIONS] = {sizeof image->params, image->static_bytes, image->arena_bytes, image->state_bytes,
+                                  image->shadow_bytes, image->ring_bytes, image->debug_bytes};
+    for (int i = 0; i < COMPANIONS; i++) {
+        if (!(d->companion[i] = make_buf(d, companion_bytes(d, i), false)))
+            return false;
+        if (i < C_ARENA && !put(d, d->companion[i], 0, host[i], bytes[i]))
+            return false;
+        if (i >= C_ARENA)
+            add_part(d, d->companion[i], 0, host[i], bytes[i]);
+    }
+    for (int i = 0; i < VM_TABLES; i++)
+        if (lad_vm_table_written(i))
+            add_part(d, image->packed ? d->first[0] : d->table[i], image->packed ? image->packed_offset[i] : 0,
+                     image->tables.table[i], image->table_room[i]);
+    return lad_gpu_fill(d->gpu, d->companion[C_ARENA], d->work_at, companion_bytes(d, C_ARENA) - d->work_at, 0) &&
+           lad_gpu_wait(d->gpu);
+}
+
+/* The kernel's buffers in their order; `also` goes last. */
+static void bind(const struct lad_vm_device *d, struct lad_bind *binds, struct lad_buf *also)
+{
+    int n = 0;
+    if (d->image->shape.binding == LAD_VM_DIRECT)
+        for (int i = 0; i < VM_TABLES; i++)
+            binds[n++].buf = d->table[i];
+    else
+        for (int i = 0; i < 2 && d->first[i]; i++)
+            binds[n++].buf = d->first[i];
+    for (int i = 0; i < COMPANIONS; i++)
+        binds[n++].buf = d->companion[i];
+    binds[n].buf = also;
+}
+
+static struct lad_kernel *get_kernel(struct lad_gpu *gpu, const char *name)
+{
+    struct lad_kernel_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.source = lad_kernel_find(name);
+    desc.local[0] = VM_GROUP;
+    desc.local[1] = desc.local[2] = 1;
+    return lad_gpu_kernel(gpu, &desc);
+}
+
+static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
+                     const uint32_t *scalars)
+{
+    struct lad_bind binds[VM_TABLES + COMPANIONS + 1];
+    memset(binds, 0, sizeof binds);
+    bind(d, binds, also);
+    bool table = d->image->shape.binding == LAD_VM_TABLE;
+    struct lad_dispatch what = {.kernel = kernel,
+                                .groups = {(items + VM_GROUP - 1) / VM_GROUP, 1, 1},
+                                .binds = binds,
+                                .scalars = scalars,
+                                .reach = d->table,
+                                .n_reach = table ? VM_TABLES : 0};
+    d->figures.dispatches++;
+    if (!lad_gpu_dispatch(d->gpu, &what) || !lad_gpu_barrier(d->gpu) || !lad_gpu_wait(d->gpu))
+        return false;
+    d->figures.device_ns += d->gpu->times.device_ns ? d->gpu->times.device_ns : d->gpu->times.host_ns;
+    return true;
+}
+
+static enum lad_vm_fate describe(const struct lad_gpu *gpu, const char *doing, struct lad_vm_why *why)
+{
+    const struct lad_fail *f = &gpu->fail;
+    lad_vm_because(why, "%s: %s says %s%s%.120s", doing, f->call, f->code, *f->text ? ": " : "", f->text);
+    return f->unsupported ? LAD_VM_UNFIT : LAD_VM_FAILED;
+}
+
+struct lad_vm_device *lad_vm_device_open(struct lad_gpu *gpu, struct lad_vm_image *image, const struct lad_vm_device_want *want,
+                                         enum lad_vm_fate *fate, struct lad_vm_why *why)
+{
+    struct lad_vm_device *d = get_memory(sizeof *d);
+    enum lad_vm_fate local;
+    fate = fate ? fate : &local;
+    d->gpu = gpu;
+    d->image = image;
+    if (want)
+        d->want = *want;
+    d->work_at = round_up(image->arena_bytes, 16);
+    d->unfinished = get_memory((uint64_t)image->shape.count * 4);
+    *fate = LAD_VM_UNFIT;
+    if (!check_fit(d, why))
+        goto fail;
+    if (!(d->kernel = get_kernel(gpu, kernels[image->shape.binding]))) {
+        *fate = describe(gpu, "building the kernel", why);
+        goto fail;
+    }
+    if (!(image->packed ? make_packed(d) : make_tables(d)) || !make_companions(d)) {
+        *fate = describe(gpu, "making the buffers", why);
+        goto fail;
+    }
+    *fate = LAD_VM_DONE;
+    return d;
+fail:
+    lad_vm_device_close(&d);
+    return NULL;
+}
+
+void lad_vm_device_close(struct lad_vm_device **at)
+{
+    struct lad_vm_device *d = *at;
+    if (!d)
+        return;
+    bool flying = d->gpu->fail.timeout || d->gpu->fail.lost; /* nothing may be freed then */
+    for (int i = 0; i < VM_TABLES && !flying; i++)
+        lad_gpu_free(d->gpu, d->table[i]);
+    for (int i = 0; i < 2 && !flying; i++)
+        lad_gpu_free(d->gpu, d->first[i]);
+    for (int i = 0; i < COMPANIONS && !flying; i++)
+        lad_gpu_free(d->gpu, d->companion[i]);
+    if (!flying)
+        lad_gpu_free(d->gpu, d->seen);
+    for (int i = 0; i < d->n_parts; i++)
+        free(d->part[i].mirror);
+    free(d->unfinished);
+    free(d);
+    *at = NULL;
+}
+
+/* ---- the probe ---- */
+
+static bool compare_probe(const struct lad_vm_device *d, const uint32_t *got, struct lad_vm_text *text)
+{
+    uint32_t expect[3 * VM_TABLES];
+    bool good = true;
+    lad_vm_probe_expect(d->image, expect);
+    for (int i = 0; i < VM_TABLES; i++) {
+        const uint32_t *g = got + i, *e = expect + i;
+        if (g[0] == e[0] && g[22] == e[22] && g[44] == e[44])
+            continue;
+        good = false;
+        lad_vm_text_print(text,
+                          "svm-probe: mode=%s buffer=%d name=sched_vm_%s first=0x%08x/0x%08x last=0x%08x/0x%08x "
+                          "sum=0x%08x/0x%08x\n",
+                          modes[d->image->shape.binding], i, lad_vm_tables[i].name, g[0], e[0], g[22], e[22], g[44], e[44]);
+    }
+    return good;
+}
+
+static bool push_changes(struct lad_vm_device *);
+
+bool lad_vm_device_probe(struct lad_vm_device *d, struct lad_vm_text *text, enum lad_vm_fate *fate)
+{
+    uint32_t scalars[3] = {PROBE_ITEMS, 0, 1}, got[PROBE_WORDS] = {0};
+    struct lad_kernel *kernel = get_kernel(d->gpu, probes[d->image->shape.binding]);
+    uint64_t dispatches = d->figures.dispatches, device_ns = d->figures.device_ns;
+    *fate = LAD_VM_FAILED;
+    if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !push_changes(d) ||
+        !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got) || !dispatch(d, kernel, PROBE_ITEMS, d->seen, scalars) ||
+        !lad_gpu_read(d->gpu, d->seen, 0, got, sizeof got))
+        return false;
+    d->figures.dispatches = dispatches;
+    d->figures.device_ns = device_ns;
+    memcpy(d->first_ops, got + 3 * VM_TABLES, sizeof d->first_ops);
+    *fate = LAD_VM_DONE;
+    return compare_probe(d, got, text);
+}
+
+const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *d)
+{
+    return d->first_ops;
+}
+
+/* ---- launches ---- */
+
+/* Only the range that the host has touched since the last exchange goes up. */
+static bool push_changes(struct lad_vm_device *d)
+{
+    for (int i = 0; i < d->n_parts; i++) {
+        struct part *p = &d->part[i];
+        const char *now = p->host, *was = p->mirror;
+        uint64_t from = 0, to = p->bytes;
+        if (d->uploaded) {
+            while (from < to && now[from] == was[from])
+                from++;
+            while (to > from && now[to - 1] == was[to - 1])
+                to--;
+            from = from / 4 * 4;
+            to = round_up(to, 4) < p->bytes ? round_up(to, 4) : p->bytes;
+        }
+        if (from < to && !put(d, p->buf, p->at + from, now + from, to - from))
+            return false;
+        memcpy((char *)p->mirror + from, now + from, to - from);
+    }
+    d->uploaded = true;
+    return true;
+}
+
+static bool pull(struct lad_vm_device *d)
+{
+    for (int i = 0; i < d->n_parts; i++) {
+        struct part *p = &d->part[i];
+        if (!lad_gpu_read(d->gpu, p->buf, p->at, p->host, p->bytes))
+            return false;
+        memcpy(p->mirror, p->host, p->bytes);
+    }
+    return true;
+}
+
+bool lad_vm_device_launch(struct lad_vm_device *d)
+{
+    uint32_t count = d->image->shape.count, left = 1;
+    uint32_t scalars[4] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 1};
+    if (!push_changes(d))
+        return false;
+    d->figures.launches++;
+    while (left) {
+        if (d->gpu->deadline_ns && lad_now_ns() > d->gpu->deadline_ns) {
+            d->gpu->fail = (struct lad_fail){.call = "launch", .code = "LATE",
+                                             .text = "instances were still unfinished at the deadline"};
+            return false;
+        }
+        if (!dispatch(d, d->kernel, count, NULL, scalars) ||
+            !lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at, d->unfinished, (size_t)count * 4))
+            return false;
+        left = 0;
+        for (uint32_t g = 0; g < count; g++)
+            left |= d->unfinished[g];
+    }
+    return pull(d);
+}
+
+bool lad_vm_device_kept(struct lad_vm_device *d, struct lad_vm_why *why)
+{
+    struct lad_vm_image *image = d->image;
+    for (int i = 0; i < VM_TABLES; i++) {
+        uint64_t bytes = image->table_room[i];
+        if (lad_vm_table_written(i) || (d->want.harm && d->want.table == (uint32_t)i))
+            continue;
+        char *got = get_memory(bytes);
+        bool ok = lad_gpu_read(d->gpu, image->packed ? d->first[0] : d->table[i], image->packed ? image->packed_offset[i] : 0, got,
+                               bytes);
+        bool same = ok && !memcmp(got, image->tables.table[i], bytes);
+        free(got);
+        if (!ok)
+            describe(d->gpu, "reading a table back", why);
+        else if (!same)
+            lad_vm_because(why, "buffer %d (%s), which is only read, has changed", i, lad_vm_tables[i].name);
+        if (!same)
+            return false;
+    }
+    return lad_vm_guards_hold(image, why);
+}
+
+bool lad_vm_device_figures(struct lad_vm_device *d, struct lad_vm_device_figures *out)
+{
+    uint32_t count = d->image->shape.count, *word = get_memory((uint64_t)count * 16);
+    *out = d->figures;
+    bool ok = lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at + (uint64_t)COUNTERS_AT * count * 4, word, (size_t)count * 16);
+    for (uint32_t g = 0; g < count; g++) {
+        out->instructions += word[g] | (uint64_t)word[count + g] << 32;
+        out->activations += word[2 * count + g] | (uint64_t)word[3 * count + g] << 32;
+    }
+    free(word);
+    return ok;
+}
