@@ -24,7 +24,7 @@ want = {
 }
 passed = failed = 0
 run = json.load(open(sys.argv[1]))
-cpu = [d["slug"] for d in run["run"]["devices"] if d["type"] == "cpu"]
+cpu = [d["slug"] for d in run["run"]["devices"] if d["info"]["type"] == "cpu"]
 for r in run["records"]:
     if r["id"] == "too-good" and r["device"] not in cpu:
         continue # what a GPU can do at most is not known here
