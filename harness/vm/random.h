@@ -38,6 +38,7 @@ void lad_vm_tree_assembly(FILE *, const struct lad_vm_tree *, uint32_t width);
 uint32_t lad_vm_tree_width(const struct lad_vm_tree *);
 /* The same for an expression that stands alone: a condition, an event, an argument. */
 void lad_vm_tree_alone(FILE *, const struct lad_vm_tree *);
+void lad_vm_tree_unsigned(FILE *, const struct lad_vm_tree *); /* beside something unsigned, such as the labels of a case */
 const char *lad_vm_random_literal(struct lad_vm_pool *, uint32_t width, bool is_signed, const char **verilog);
 
 #endif

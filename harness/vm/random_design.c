@@ -140,7 +140,7 @@ static void put_case(struct design *d, unsigned depth, bool nonblocking)
     unsigned here = d->label++;
     const char *strategy = strategies[draw(d, width <= 8 ? 3 : 2)];
     fprintf(d->a, " case%s%s {", kinds[kind], strategy);
-    lad_vm_tree_alone(d->a, t);
+    lad_vm_tree_unsigned(d->a, t);
     fputs(" }:", d->a);
     fprintf(d->v, "case%s (", kinds[kind]);
     lad_vm_tree_verilog(d->v, t);

@@ -394,6 +394,11 @@ void lad_vm_tree_alone(FILE *out, const struct lad_vm_tree *t)
     emit_alone(out, t);
 }
 
+void lad_vm_tree_unsigned(FILE *out, const struct lad_vm_tree *t)
+{
+    emit(out, t, t->width, false);
+}
+
 void lad_vm_tree_assembly(FILE *out, const struct lad_vm_tree *t, uint32_t width)
 {
     uint32_t w = t->width > width ? t->width : width;
