@@ -101,6 +101,10 @@ static int run(struct lad_arena *arena, const struct lad_options *given)
 {
     struct lad_options options = *given;
     struct lad_cases cases;
+    if (*options.args && !strcmp(*options.args, "faults") && !options.args[1]) {
+        lad_faults_list();
+        return LAD_EXIT_OK;
+    }
     if (!lad_cases_load(arena, &options, &cases))
         return LAD_EXIT_USAGE;
     if (*options.args && *options.only) {
@@ -120,5 +124,6 @@ static int run(struct lad_arena *arena, const struct lad_options *given)
 }
 
 const struct lad_command lad_command_list = {
-    "list", "list rungs and cases, with what each proves", "[RUNG|CASE...]", run,
-    "With -v also where a case stands, what it needs and what it sweeps; with -q the names alone."};
+    "list", "list rungs and cases, with what each proves", "[RUNG|CASE...|faults]", run,
+    "With -v also where a case stands, what it needs and what it sweeps; with -q the names alone. 'list faults' documents "
+    "the faults that 'run --inject' makes on purpose."};

@@ -191,6 +191,8 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
     struct lad_run run = {0};
     int status = LAD_EXIT_USAGE;
     const char *const *want = *o->device ? o->device : NULL;
+    if (!lad_faults_prepare(arena, o))
+        return LAD_EXIT_USAGE;
     bool started = lad_inventory_start(arena, want, lad_start_ms(o)), loaded = lad_cases_load(arena, o, &cases);
     if (!started || !loaded)
         return started ? LAD_EXIT_USAGE : LAD_EXIT_HARNESS; /* the drivers that start die with us */

@@ -354,6 +354,8 @@ struct lad_record {
     size_t n_messages;
     uint64_t time_ns, open_ns, build_ns, first_ns; /* whole case; opening the device, building, first dispatch where they fell in it */
     uint64_t n_dropped;   /* calls that --drop removed */
+    const char *inject;   /* faults that were made on purpose, parted by ';', or NULL */
+    uint64_t n_hits;      /* calls that the decorator's ones struck */
     /* ended: child.c */
     int exit_code, signal; /* -1 and 0 unless the worker ended in this case */
     const char *output;    /* tail of what driver and worker printed, or NULL */
@@ -563,7 +565,7 @@ bool lad_oracle_expr_check(const char *text, const struct lad_case *, char *why,
 struct lad_options {
     const char *verb;
     const char **args;            /* what is not an option, NULL at the end */
-    const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require; /* NULL-terminated, never NULL */
+    const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require, **inject; /* NULL-terminated, never NULL */
     const char *caselist, *output, *junit, *json, *flavor, *color, *plugin, *github_summary, *markdown;
     int shard, shards;            /* 1-based; 0: all */
     uint32_t timeout_s, jobs, retries;
@@ -575,6 +577,11 @@ struct lad_options {
     uint32_t count;
     bool trace, unchecked;
 };
+/* The --inject options in one text, parted by ';', or NULL. faults.c */
+const char *lad_faults_text(struct lad_arena *, const struct lad_options *);
+/* Checks them, and puts the layers that they live in into the environment of the workers. False after lad_error. */
+bool lad_faults_prepare(struct lad_arena *, const struct lad_options *);
+void lad_faults_list(void); /* every fault there is */
 uint32_t lad_start_ms(const struct lad_options *); /* how long a driver may take to load and list its devices */
 /* The cases that the options ask for, the built-in ones first (ladder.c). False after lad_error. */
 bool lad_cases_load(struct lad_arena *, const struct lad_options *, struct lad_cases *);

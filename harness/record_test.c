@@ -57,6 +57,8 @@ static struct lad_record make_record(void)
                                .build_ns = 3,
                                .first_ns = 4,
                                .n_dropped = 5,
+                               .inject = "D1.dropped:at=2",
+                               .n_hits = 3,
                                .exit_code = -1,
                                .signal = 11,
                                .output = "boom",
@@ -122,6 +124,8 @@ static void test_record(void)
     SAME(build_ns);
     SAME(first_ns);
     SAME(n_dropped);
+    CU_ASSERT_STRING_EQUAL(a->inject, b->inject);
+    SAME(n_hits);
     SAME(exit_code);
     SAME(signal);
     SAME(output_bytes);

@@ -3,6 +3,7 @@
  * A worker: the process that loads one driver, lists its devices, keeps one of them open and runs cases on it. Requests
  * come on stdin, answers go to fd 3, both as lines of JSON; stdout and stderr are the driver's to print on.
  */
+#include "../backends/layers/decorator.h"
 #include "harness.h"
 #include "registry.h"
 #include <dlfcn.h>
@@ -26,6 +27,7 @@ struct worker {
     struct lad_arena *arena;
     struct lad_gpu gpu;
     bool open;
+    struct lad_injection faults; /* of the case that is running */
     size_t index, n_devices;
     struct loaded *files;
 };
@@ -138,7 +140,8 @@ static bool get_ready(struct worker *w, size_t index, struct lad_arena *arena, s
     uint64_t deadline = w->gpu.deadline_ns;
     enum lad_drop drop = w->gpu.drop;
     w->gpu = (struct lad_gpu){.deadline_ns = deadline, .drop = drop};
-    w->open = lad_gpu_open(&w->gpu, w->backend, index, &infos[index]);
+    const struct lad_backend *backend = w->faults.n ? lad_decorator(w->backend, &w->faults) : w->backend;
+    w->open = lad_gpu_open(&w->gpu, backend, index, &infos[index]);
     w->gpu.deadline_ns = deadline;
     w->gpu.drop = drop;
     w->index = index;
@@ -180,6 +183,16 @@ static void run_case(struct worker *w, json_t *want)
     const struct lad_probe *probe = c ? lad_probe_find(c->probe) : NULL;
     w->gpu.fail = (struct lad_fail){0};
     w->gpu.drop = (enum lad_drop)json_integer_value(json_object_get(want, "drop"));
+    char why[300];
+    const char *inject = text_of(want, "inject");
+    if (w->open && (w->faults.n || *inject)) { /* with faults every case counts from a fresh device */
+        lad_gpu_close(&w->gpu);
+        w->open = false;
+    }
+    w->faults.n = 0;
+    r.inject = *inject ? lad_strdup(arena, inject) : NULL;
+    if (!lad_inject_add_all(&w->faults, inject, why, sizeof why))
+        lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.inject", "%s", why);
     /* Ahead of the parent's deadline, so that a wait without end still makes a record of its own. */
     w->gpu.deadline_ns = start + limit - (limit / 10 < 1000000000u ? limit / 10 : 1000000000u);
     if (!probe)
@@ -187,6 +200,7 @@ static void run_case(struct worker *w, json_t *want)
                        c ? "no such probe" : "the worker does not find the case in its file");
     else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r))
         run_probe(&w->gpu, probe, c, arena, &r);
+    r.n_hits = w->faults.n ? lad_decorator_hits() : 0;
     if (r.status == LAD_STATUS_MISSING)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.verdict", "the probe came to no verdict");
     r.time_ns = lad_now_ns() - start;

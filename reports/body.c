@@ -110,6 +110,9 @@ char *lad_repeat(struct lad_arena *arena, const struct lad_run *run, const struc
     if (drop && (drop[7] == ' ' || drop[7] == '='))
         text = lad_printf(arena, "%s --drop=%s", text,
                           quote(arena, lad_printf(arena, "%.*s", (int)strcspn(drop + 8, " "), drop + 8)));
+    char *inject = r->inject ? lad_strdup(arena, r->inject) : NULL, *save = NULL;
+    for (char *one = inject ? strtok_r(inject, ";", &save) : NULL; one; one = strtok_r(NULL, ";", &save))
+        text = lad_printf(arena, "%s --inject %s", text, quote(arena, one));
     return lad_printf(arena, "%s --device %s --only %s --seed 0x%llx", text, quote(arena, r->device),
                       quote(arena, r->id), (unsigned long long)(r->seed ? r->seed : run->seed));
 }
