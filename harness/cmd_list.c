@@ -123,7 +123,8 @@ static int run(struct lad_arena *arena, const struct lad_options *given)
     return LAD_EXIT_OK;
 }
 
-const struct lad_command lad_command_list = {
-    "list", "list rungs and cases, with what each proves", "[RUNG|CASE...|faults]", run,
-    "With -v also where a case stands, what it needs and what it sweeps; with -q the names alone. 'list faults' documents "
-    "the faults that 'run --inject' makes on purpose."};
+const struct lad_command lad_command_list = {"list", "list rungs and cases, with what each proves",
+                                             "[RUNG|CASE...|faults]", run,
+                                             "With -v also where a case stands, what it needs and what it sweeps; with "
+                                             "-q the names alone. 'list faults' documents "
+                                             "the faults that 'run --inject' makes on purpose."};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults as the command line asks for them: checked, told to the workers, and, where they live in a layer, put between
  * loader and driver by the loaders' own environment variables. */
-#include "harness.h"
 #include "../backends/layers/inject.h"
+#include "harness.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

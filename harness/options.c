@@ -321,7 +321,7 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     o->binding = "direct";
     o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes =
         o->require = o->inject = (const char **)none; /* never written: append() copies */
-    o->command_line = quote(arena, argv); /* before getopt_long moves the words about */
+    o->command_line = quote(arena, argv);             /* before getopt_long moves the words about */
     *status = LAD_EXIT_USAGE;
     list_options(longs, shorts);
     opterr = 0;

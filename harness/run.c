@@ -265,11 +265,12 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
     l->sent_ns = l->beat_ns = lad_now_ns();
     lad_child_output(NULL, l->child, &(uint64_t){0});
     lad_child_deadline(l->child, l->sent_ns + limit_ns);
-    lad_child_send(l->child, json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I}}", "run", "file", c->file, "case", c->id,
-                                       "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index,
-                                       "drop", state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
-                                       state == LANE_CASE ? lad_faults_text(r->arena, r->options) : NULL, "timeout_s",
-                                       (json_int_t)(limit_ns / 1000000000u)));
+    lad_child_send(l->child,
+                   json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I}}", "run", "file", c->file, "case", c->id,
+                             "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
+                             state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
+                             state == LANE_CASE ? lad_faults_text(r->arena, r->options) : NULL, "timeout_s",
+                             (json_int_t)(limit_ns / 1000000000u)));
     /* Where nobody listens any more the end of the worker is on its way. */
 }
 

@@ -7,7 +7,7 @@
 #include "../backend.h"
 #include "inject.h"
 
-struct deco_mem {         /* an allocation; faults let buffers share one */
+struct deco_mem { /* an allocation; faults let buffers share one */
     struct lad_buf *inner;
     uint64_t bytes;
     uint32_t refs;
@@ -15,12 +15,12 @@ struct deco_mem {         /* an allocation; faults let buffers share one */
 struct deco_buf {
     struct deco_buf *older, *newer;
     struct deco_mem *mem;
-    uint64_t base;        /* within the allocation */
+    uint64_t base; /* within the allocation */
     struct lad_buf_desc desc;
     uint64_t number, from; /* from: offset at which it was last bound */
-    unsigned char *view;  /* what the host wrote last, where a fault needs to know */
-    unsigned char *shadow;/* handed out by map */
-    struct lad_buf *zero; /* stands in for it where addresses are asked for */
+    unsigned char *view;   /* what the host wrote last, where a fault needs to know */
+    unsigned char *shadow; /* handed out by map */
+    struct lad_buf *zero;  /* stands in for it where addresses are asked for */
     bool writing, vanished, apart, floats, shared;
 };
 struct deco_kernel {
@@ -65,8 +65,8 @@ struct deco {
     } cached[64];
     size_t n_cached;
     bool defers, maps, views, late, dead;
-    bool told;            /* of the dead device */
-    char said[160];       /* for message() */
+    bool told;      /* of the dead device */
+    char said[160]; /* for message() */
 };
 extern struct deco deco; /* the one device that is open */
 

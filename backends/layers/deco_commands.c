@@ -156,7 +156,8 @@ static bool cut_binding(struct deco_cmd *c, const struct lad_dispatch *d, const 
     uint32_t i;
     if (!pick(f, c->source->n_bufs, &i) || keep >= range_of(c, d, i))
         return true;
-    *back = (struct deco_cmd){.kind = DECO_COPY, .to = c->bind[i].buf, .to_offset = c->bind[i].offset, .bytes = keep & ~3ull};
+    *back = (struct deco_cmd){
+        .kind = DECO_COPY, .to = c->bind[i].buf, .to_offset = c->bind[i].offset, .bytes = keep & ~3ull};
     if (!bind_part(c, d, i, keep, keep, fail))
         return false;
     back->from = c->bind[i].buf;
@@ -248,6 +249,15 @@ static void change_grid(struct deco_cmd *c, const struct deco_kernel *k, struct 
     }
 }
 
+/* Its words without a type are then the bits of floats. */
+static bool takes_float(const struct lad_kernel_source *s)
+{
+    for (uint32_t i = 0; i < s->n_scalars; i++)
+        if (!strcmp(s->scalars[i].type, "float"))
+            return true;
+    return false;
+}
+
 static struct deco_cmd translate(const struct lad_dispatch *d, const struct deco_kernel *k)
 {
     struct deco_cmd c = {.kind = DECO_DISPATCH, .d = *d, .source = k->desc.source};
@@ -263,7 +273,7 @@ static struct deco_cmd translate(const struct lad_dispatch *d, const struct deco
         c.bind[i] =
             (struct lad_bind){b->mem->inner, b->base + d->binds[i].offset, d->binds[i].bytes ? d->binds[i].bytes : end};
         b->from = d->binds[i].offset;
-        b->floats = !strcmp(k->desc.source->bufs[i].type, "float");
+        b->floats = !strcmp(k->desc.source->bufs[i].type, "float") || takes_float(k->desc.source);
     }
     c.reach = d->n_reach ? calloc(d->n_reach, sizeof *c.reach) : NULL;
     for (uint32_t i = 0; c.reach && i < d->n_reach; i++)
@@ -339,8 +349,7 @@ bool deco_fill(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, uint64
 {
     (void)dev;
     struct deco_buf *b = (struct deco_buf *)buf;
-    struct lad_at at = {
-        .size = bytes, .buffer = b->number, .after = deco.n_dispatches, .part = bytes < b->desc.bytes};
+    struct lad_at at = {.size = bytes, .buffer = b->number, .after = deco.n_dispatches, .part = bytes < b->desc.bytes};
     struct lad_inject *f;
     if (!deco_unstage(fail) || !deco_settle(fail))
         return false;

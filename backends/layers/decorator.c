@@ -24,10 +24,11 @@ static struct lad_dev *open_device(size_t index, struct lad_fail *fail)
         const struct lad_fault *row = &lad_faults[id];
         if (row->depth != LAD_DEPTH_DECORATOR)
             continue;
-        fresh.defers |= lad_has_word(row->call, "wait") || lad_has_word(row->call, "finish") ||
-                        id == LAD_FAULT_M2_small_first;
+        fresh.defers |=
+            lad_has_word(row->call, "wait") || lad_has_word(row->call, "finish") || id == LAD_FAULT_M2_small_first;
         fresh.maps |= lad_has_word(row->call, "map");
-        fresh.views |= !strcmp(row->id, "S2") || id == LAD_FAULT_S3_stale_reads || !strcmp(row->id, "N1") || !strcmp(row->id, "N2") || !strcmp(row->id, "M1");
+        fresh.views |= !strcmp(row->id, "S2") || id == LAD_FAULT_S3_stale_reads || !strcmp(row->id, "N1") ||
+                       !strcmp(row->id, "N2") || !strcmp(row->id, "M1");
     }
     free(deco.cmd);
     deco = fresh;
