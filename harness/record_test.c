@@ -95,7 +95,7 @@ static void test_record(void)
     struct lad_record want = make_record(), got = pass_on(&want);
     /* A new member of these needs its row in record.c, and a line here. */
     if (sizeof(void *) == 8) {
-        CU_ASSERT_EQUAL(sizeof want, 304);
+        CU_ASSERT_EQUAL(sizeof want, 320);
         CU_ASSERT_EQUAL(sizeof(struct lad_seen), 112);
     }
 #define SAME_TEXT(member) CU_ASSERT(got.member && !strcmp(got.member, want.member))
@@ -124,7 +124,7 @@ static void test_record(void)
     SAME(build_ns);
     SAME(first_ns);
     SAME(n_dropped);
-    CU_ASSERT_STRING_EQUAL(a->inject, b->inject);
+    SAME_TEXT(inject);
     SAME(n_hits);
     SAME(exit_code);
     SAME(signal);

@@ -44,7 +44,7 @@ else
     bad "a fault that never strikes changes nothing"
 fi
 replay() {
-    "$tool" run -q --device host --inject B4.zero:at=2,every=3 --only 4 "$@" --seed 7 --keep-going --output "$out/run" >/dev/null 2>&1 || true
+    "$tool" run -q --device host --inject B4.zero:at=2,every=3 --only 4 --seed 7 --keep-going --output "$out/run" >/dev/null 2>&1 || true
     python3 -c 'import json,sys; [print(r["id"], r["status"], r.get("n_hits"), r.get("inject")) for r in json.load(open(sys.argv[1]))["records"]]' "$out/run/run.json"
 }
 replay >"$out/a"
