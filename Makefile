@@ -28,7 +28,6 @@ backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c
 reports := $(filter-out clean body show tally,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
 commands := $(patsubst cmd_%,%,$(basename $(notdir $(wildcard harness/cmd_*.c))))
 sources := $(filter-out %_test.c,$(wildcard harness/*.c harness/probes/*.c harness/vm/*.c kernels/vm_*.c backends/*.c backends/*/*.c reports/*.c))
-sources := $(filter-out backends/layers/%_layer.c,$(sources))
 objects := $(sources:%.c=$(B)/%.o) $(kernels:%=$(B)/kernels/%.o)
 core := $(filter-out $(B)/harness/main.o,$(objects))
 tests := $(patsubst %.c,$(B)/%,$(wildcard harness/*_test.c harness/vm/*_test.c backends/*_test.c backends/*/*_test.c reports/*_test.c kernels/*_test.c))
