@@ -32,6 +32,7 @@ struct lad_vm_pool { /* what expressions may read */
 };
 uint32_t lad_vm_draw(struct lad_vm_pool *, uint32_t below);
 struct lad_vm_tree *lad_vm_tree_grow(struct lad_vm_pool *, unsigned depth);
+struct lad_vm_tree *lad_vm_tree_grow_computed(struct lad_vm_pool *, unsigned depth); /* never the mere name of a signal */
 void lad_vm_tree_verilog(FILE *, const struct lad_vm_tree *);
 /* Postfix tokens that compute it as Verilog does when it is assigned to something `width` wide. */
 void lad_vm_tree_assembly(FILE *, const struct lad_vm_tree *, uint32_t width);

@@ -229,7 +229,7 @@ static void put_sensitive(struct design *d, FILE *out, const char *between)
 static void put_follower(struct design *d, char letter, unsigned i, uint32_t width)
 {
     bool net = letter == 'n';
-    struct lad_vm_tree *t = lad_vm_tree_grow(&d->pool, 3);
+    struct lad_vm_tree *t = lad_vm_tree_grow_computed(&d->pool, 3); /* Icarus makes nets that are equal one net */
     fprintf(d->a, ".proc %s%u\ntop: set %c%u = ", net ? "drive" : "comb", i, letter, i);
     if (net)
         fprintf(d->v, "assign n%u = ", i);

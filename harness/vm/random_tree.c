@@ -163,9 +163,9 @@ static struct lad_vm_tree *grow_one(struct lad_vm_pool *pool, unsigned depth)
 
 /* An operation that computes, so that no Z comes out: how equal Zs merge under an unknown condition is where simulators
  * part from the standard. */
-static struct lad_vm_tree *grow_computed(struct lad_vm_pool *pool, unsigned depth)
+struct lad_vm_tree *lad_vm_tree_grow_computed(struct lad_vm_pool *pool, unsigned depth)
 {
-    struct lad_vm_tree *l = lad_vm_tree_grow(pool, depth - 1), *r = lad_vm_tree_grow(pool, depth ? depth - 1 : 0);
+    struct lad_vm_tree *l = lad_vm_tree_grow(pool, depth ? depth - 1 : 0), *r = lad_vm_tree_grow(pool, depth ? depth - 1 : 0);
     struct lad_vm_tree *t = grow_node(pool, BINARY, l->width > r->width ? l->width : r->width, l->is_signed && r->is_signed);
     bool plus = lad_vm_draw(pool, 2);
     t->verilog = plus ? "+" : "^";
@@ -178,7 +178,7 @@ static struct lad_vm_tree *grow_computed(struct lad_vm_pool *pool, unsigned dept
 
 static struct lad_vm_tree *grow_choice(struct lad_vm_pool *pool, unsigned depth)
 {
-    struct lad_vm_tree *a = grow_computed(pool, depth - 1), *b = grow_computed(pool, depth - 1);
+    struct lad_vm_tree *a = lad_vm_tree_grow_computed(pool, depth - 1), *b = lad_vm_tree_grow_computed(pool, depth - 1);
     struct lad_vm_tree *t = grow_node(pool, CHOOSE, a->width > b->width ? a->width : b->width, a->is_signed && b->is_signed);
     t->kid[0] = lad_vm_tree_grow(pool, depth - 1);
     t->kid[1] = a;
