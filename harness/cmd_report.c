@@ -2,6 +2,7 @@
 /* gpuladder report: the reports of a run made again from its journal, however the run ended. Runs nothing. */
 #include "../reports/report.h"
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int report(struct lad_arena *arena, const struct lad_options *o)
@@ -14,7 +15,7 @@ static int report(struct lad_arena *arena, const struct lad_options *o)
     }
     if (!lad_journal_read(arena, dir, &run))
         return LAD_EXIT_USAGE;
-    run.output = dir;
+    run.output = strcmp(o->output, LAD_DEFAULT_OUTPUT) ? o->output : dir; /* beside the journal unless told */
     FILE *text = lad_text_stream(o);
     bool colour = lad_colour(o, text), all = lad_verbosity > 0 || !isatty(fileno(text)) || getenv("CI");
     for (const struct lad_record *r = run.record; r < run.record + run.n_records; r++)

@@ -562,6 +562,7 @@ bool lad_oracle_expr_check(const char *text, const struct lad_case *, char *why,
 
 /* ---- options.c: one table for parser, help, manual page and completion --------------------------------------- */
 
+#define LAD_DEFAULT_OUTPUT "test-results" /* default of --output */
 struct lad_options {
     const char *verb;
     const char **args;            /* what is not an option, NULL at the end */
