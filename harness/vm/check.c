@@ -230,9 +230,9 @@ static bool find_missing(const struct lad_vm_program *p, struct lad_vm_why *why)
 enum lad_vm_verdict lad_vm_check(const struct lad_vm_program *p, bool unchecked, struct lad_vm_why *why)
 {
     static bool (*const shapes[])(const struct lad_vm_program *, struct lad_vm_why *) = {
-        check_procs, check_signals, check_cases, check_overrides, check_waits, check_strings};
+        check_procs, check_signals, check_cases, check_overrides, check_waits};
     *why = (struct lad_vm_why){""};
-    if (!check_parms(p, why))
+    if (!check_parms(p, why) || !check_strings(p, why)) /* whose names messages use */
         return LAD_VM_REJECTED;
     if (find_missing(p, why))
         return LAD_VM_SKIPPED;
