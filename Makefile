@@ -7,6 +7,7 @@ B ?= build
 prefix ?= /usr/local
 exec_prefix ?= $(prefix)
 bindir ?= $(exec_prefix)/bin
+layerdir ?= $(bindir)/../lib/gpuladder
 datarootdir ?= $(prefix)/share
 mandir ?= $(datarootdir)/man
 completiondir ?= $(datarootdir)/bash-completion/completions
@@ -28,12 +29,15 @@ backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c
 reports := $(filter-out clean body show tally,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
 commands := $(patsubst cmd_%,%,$(basename $(notdir $(wildcard harness/cmd_*.c))))
 sources := $(filter-out %_test.c,$(wildcard harness/*.c harness/probes/*.c harness/vm/*.c kernels/vm_*.c backends/*.c backends/*/*.c reports/*.c))
+sources := $(filter-out backends/layers/%_layer.c,$(sources))
 objects := $(sources:%.c=$(B)/%.o) $(kernels:%=$(B)/kernels/%.o)
 core := $(filter-out $(B)/harness/main.o,$(objects))
 tests := $(patsubst %.c,$(B)/%,$(wildcard harness/*_test.c harness/vm/*_test.c backends/*_test.c backends/*/*_test.c reports/*_test.c kernels/*_test.c))
 id = $(subst -,_,$(1))
 
-all: $(B)/gpuladder
+layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fault_cl.so VkLayer_gpuladder_fault.json)
+
+all: $(B)/gpuladder $(layers)
 .PHONY: all run check sanitize bench golden style install uninstall clean setup FORCE
 
 $(B)/gpuladder: $(objects)
@@ -44,6 +48,18 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(all_cflags) -c -o $@ $<
+
+# Layers of faults, for any program: libc only, and nothing to be seen of them but the loaders' way in.
+$(B)/layers/libVkLayer_gpuladder_fault.so: $(addprefix backends/layers/,vk_layer.c inject.c spirv.c)
+$(B)/layers/libgpuladder_fault_cl.so: $(addprefix backends/layers/,cl_layer.c inject.c)
+$(B)/layers/%.so: $(wildcard backends/layers/*.h) backends/layers/faults.def
+	@mkdir -p $(@D)
+	@echo "  layer $@"
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	    -shared -fPIC -fvisibility=hidden -o $@ $(filter %.c,$^) -lpthread
+$(B)/layers/%.json: backends/layers/%.json
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 # Registries, written anew only when a folder's list changes.
 define registry
@@ -107,9 +123,12 @@ style:
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(completiondir)
 	install -m 755 $(B)/gpuladder $(DESTDIR)$(bindir)/gpuladder
+	install -d $(DESTDIR)$(layerdir)
+	install -m 644 $(layers) $(DESTDIR)$(layerdir)
 	$(B)/gpuladder help --man >$(DESTDIR)$(mandir)/man1/gpuladder.1
 	$(B)/gpuladder help --completion >$(DESTDIR)$(completiondir)/gpuladder
 uninstall:
+	rm -f $(addprefix $(DESTDIR)$(layerdir)/,$(notdir $(layers)))
 	rm -f $(DESTDIR)$(bindir)/gpuladder $(DESTDIR)$(mandir)/man1/gpuladder.1 $(DESTDIR)$(completiondir)/gpuladder
 clean:
 	rm -rf build build-asan

@@ -1,0 +1,1 @@
+int lad_cl_none;
