@@ -347,8 +347,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL CreateShaderModule(VkDevice device, const 
         lad_spirv_stride(code, n, (uint32_t)PARAM(f, "from"), (uint32_t)PARAM(f, "to"));
     if (HIT(d, M1_vk_fadd, .size = info->codeSize))
         lad_spirv_replace(code, n, 129, 131); /* OpFAdd, OpFSub */
-    if (HIT(d, M1_vk_and, .size = info->codeSize))
-        lad_spirv_replace(code, n, 199, 197); /* OpBitwiseAnd, OpBitwiseOr */
+    if (HIT(d, M1_vk_fmul, .size = info->codeSize))
+        lad_spirv_replace(code, n, 133, 129); /* OpFMul, OpFAdd */
     VkResult result = d->CreateShaderModule(device, &own, cb, module);
     free(code);
     LEAVE(result);
