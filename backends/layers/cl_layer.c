@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An OpenCL layer with the faults of faults.def that reach a driver, for any program: OPENCL_LAYERS names this file,
- * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver that
- * is hostile within the specification: mappings are copies, the program's own memory is only looked at when it is mapped
- * and unmapped, and nothing runs before it must, the last queue first. Events always come to an end. Counts start anew
- * with each context.
+ * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
+ * that is hostile within the specification: mappings are copies, the program's own memory is only looked at when it is
+ * mapped and unmapped, and nothing runs before it must, the last queue first. Events always come to an end. Counts
+ * start anew with each context.
  */
 #define CL_TARGET_OPENCL_VERSION 300
 #include "inject.h"
@@ -13,9 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { MOST = 256, ARGS = 72 };
+enum { MOST = 256, ARGS = 72, AHEAD_MS = 50 };
 
 struct mem {
     cl_mem handle;
@@ -123,7 +124,8 @@ static uint64_t number_of(cl_mem handle)
 static struct lad_at at_mem(cl_mem handle, size_t bytes)
 {
     struct mem *m = find_mem(handle);
-    return (struct lad_at){.size = bytes, .buffer = number_of(handle), .after = n_launches, .part = m && bytes < m->bytes};
+    return (struct lad_at){
+        .size = bytes, .buffer = number_of(handle), .after = n_launches, .part = m && bytes < m->bytes};
 }
 
 /* ---- gates: nothing runs before it must -------------------------------------------------------------------------- */
@@ -133,6 +135,33 @@ static cl_context context_of(cl_command_queue q)
     cl_context c = NULL;
     to->clGetCommandQueueInfo(q, CL_QUEUE_CONTEXT, sizeof c, &c, NULL);
     return c;
+}
+
+/* Gives a queue the time to get ahead of the others, unless it really waits for one of them. */
+static void let_run(cl_command_queue q)
+{
+    struct timespec begin, now;
+    cl_int status = CL_QUEUED;
+    cl_event end;
+    if (to->clEnqueueMarkerWithWaitList(q, 0, NULL, &end) != CL_SUCCESS)
+        return;
+    to->clFlush(q);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        to->clGetEventInfo(end, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+        nanosleep(&(struct timespec){0, 100000}, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (status > CL_COMPLETE &&
+             (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < AHEAD_MS);
+    to->clReleaseEvent(end);
+}
+
+static size_t count_gates(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_queues; i++)
+        n += queues[i].gate != NULL;
+    return n;
 }
 
 /* Opens every gate, the last queue's first; then what shall be late. */
@@ -145,6 +174,8 @@ static void go(void)
             to->clReleaseEvent(queues[i].gate);
             queues[i].gate = NULL;
             to->clFlush(queues[i].handle);
+            if (count_gates())
+                let_run(queues[i].handle);
         }
     for (size_t i = 0; i < n_queues; i++)
         if (queues[i].late) {
@@ -190,7 +221,8 @@ static cl_int mark(cl_command_queue q, cl_uint n, const cl_event *list, cl_event
 
 /* ---- platform, context, queues ----------------------------------------------------------------------------------- */
 
-static cl_int CL_API_CALL GetDeviceIDs(cl_platform_id p, cl_device_type type, cl_uint room, cl_device_id *list, cl_uint *n)
+static cl_int CL_API_CALL GetDeviceIDs(cl_platform_id p, cl_device_type type, cl_uint room, cl_device_id *list,
+                                       cl_uint *n)
 {
     cl_uint have = 0;
     cl_int rc = to->clGetDeviceIDs(p, type, room, list, &have);
@@ -302,7 +334,8 @@ static cl_mem CL_API_CALL CreateSubBuffer(cl_mem whole, cl_mem_flags how, cl_buf
     }
     if (r.origin && HIT(B3_cl_no_origin, .size = r.size, .buffer = number_of(whole)))
         r.origin = 0;
-    struct mem m = {.handle = to->clCreateSubBuffer(whole, how, type, &r, rc), .bytes = r.size, .number = number_of(whole)};
+    struct mem m = {
+        .handle = to->clCreateSubBuffer(whole, how, type, &r, rc), .bytes = r.size, .number = number_of(whole)};
     pthread_mutex_lock(&lock);
     if (m.handle && n_mems < sizeof mems / sizeof *mems)
         mems[n_mems++] = m;
@@ -332,8 +365,9 @@ static size_t keep_bits(size_t bytes, const struct lad_inject *f)
     return PARAM(f, "bits") < 64 ? bytes & (size_t)((1ull << PARAM(f, "bits")) - 1) : bytes;
 }
 
-static cl_int CL_API_CALL EnqueueWriteBuffer(cl_command_queue q, cl_mem b, cl_bool blocking, size_t offset, size_t bytes,
-                                             const void *data, cl_uint n, const cl_event *list, cl_event *event)
+static cl_int CL_API_CALL EnqueueWriteBuffer(cl_command_queue q, cl_mem b, cl_bool blocking, size_t offset,
+                                             size_t bytes, const void *data, cl_uint n, const cl_event *list,
+                                             cl_event *event)
 {
     struct lad_at at = at_mem(b, bytes);
     struct lad_inject *f;
@@ -379,8 +413,9 @@ static cl_int CL_API_CALL EnqueueReadBuffer(cl_command_queue q, cl_mem b, cl_boo
     return to->clEnqueueReadBuffer(q, b, blocking, offset, bytes, data, n, list, event);
 }
 
-static cl_int CL_API_CALL EnqueueFillBuffer(cl_command_queue q, cl_mem b, const void *pattern, size_t size, size_t offset,
-                                            size_t bytes, cl_uint n, const cl_event *list, cl_event *event)
+static cl_int CL_API_CALL EnqueueFillBuffer(cl_command_queue q, cl_mem b, const void *pattern, size_t size,
+                                            size_t offset, size_t bytes, cl_uint n, const cl_event *list,
+                                            cl_event *event)
 {
     static const char zeros[128];
     struct lad_at at = at_mem(b, bytes);
@@ -416,8 +451,9 @@ static cl_int CL_API_CALL EnqueueCopyBuffer(cl_command_queue q, cl_mem a, cl_mem
 }
 
 /* A mapping is a copy: of ours, or the program's own memory where the buffer was made over that. */
-static void *CL_API_CALL EnqueueMapBuffer(cl_command_queue q, cl_mem b, cl_bool blocking, cl_map_flags how, size_t offset,
-                                          size_t bytes, cl_uint n, const cl_event *list, cl_event *event, cl_int *rc)
+static void *CL_API_CALL EnqueueMapBuffer(cl_command_queue q, cl_mem b, cl_bool blocking, cl_map_flags how,
+                                          size_t offset, size_t bytes, cl_uint n, const cl_event *list, cl_event *event,
+                                          cl_int *rc)
 {
     struct mem *m = find_mem(b);
     struct lad_at at = at_mem(b, bytes);
@@ -472,8 +508,8 @@ static cl_int CL_API_CALL EnqueueSVMMap(cl_command_queue q, cl_bool blocking, cl
     return to->clEnqueueSVMMap(q, blocking, how, p, bytes, n, list, event);
 }
 
-static cl_int CL_API_CALL EnqueueSVMMemcpy(cl_command_queue q, cl_bool blocking, void *dst, const void *src, size_t bytes,
-                                           cl_uint n, const cl_event *list, cl_event *event)
+static cl_int CL_API_CALL EnqueueSVMMemcpy(cl_command_queue q, cl_bool blocking, void *dst, const void *src,
+                                           size_t bytes, cl_uint n, const cl_event *list, cl_event *event)
 {
     go();
     return to->clEnqueueSVMMemcpy(q, blocking, dst, src, bytes, n, list, event);
@@ -507,8 +543,9 @@ static cl_program CL_API_CALL CreateProgramWithSource(cl_context c, cl_uint n, c
 }
 
 /* A program kept from an earlier run would not show what is done to programs here. */
-static cl_program CL_API_CALL CreateProgramWithBinary(cl_context c, cl_uint n, const cl_device_id *d, const size_t *bytes,
-                                                      const unsigned char **data, cl_int *each, cl_int *rc)
+static cl_program CL_API_CALL CreateProgramWithBinary(cl_context c, cl_uint n, const cl_device_id *d,
+                                                      const size_t *bytes, const unsigned char **data, cl_int *each,
+                                                      cl_int *rc)
 {
     if (!building)
         return to->clCreateProgramWithBinary(c, n, d, bytes, data, each, rc);
@@ -734,8 +771,8 @@ static cl_int launch_late(struct queue *q, cl_kernel k, cl_uint dims, const size
 }
 
 static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel handle, cl_uint dims, const size_t *offset,
-                                               const size_t *global, const size_t *local, cl_uint n, const cl_event *list,
-                                               cl_event *event)
+                                               const size_t *global, const size_t *local, cl_uint n,
+                                               const cl_event *list, cl_event *event)
 {
     struct kernel *k = find_kernel(handle);
     struct queue *found = find_queue(q);

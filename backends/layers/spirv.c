@@ -80,8 +80,7 @@ bool lad_spirv_replace(uint32_t *words, size_t n, uint32_t from, uint32_t to)
 
 /* OpCapability Shader, memory model, entry point "main", LocalSize 1 1 1, void main() {} */
 const uint32_t lad_spirv_nothing[] = {
-    0x07230203, 0x00010000, 0,          5,          0,          0x00020011, 1, 0x0003000E, 0,          1,
-    0x0005000F, 5,          1,          0x6E69616D, 0,          0x00060010, 1, 17,         1,          1,
-    1,          0x00020013, 2,          0x00030021, 3,          2,          0x00050036, 2, 1,          0,
-    3,          0x000200F8, 4,          0x000100FD, 0x00010038};
+    0x07230203, 0x00010000, 0,          5,          0, 0x00020011, 1, 0x0003000E, 0, 1,          0x0005000F, 5,
+    1,          0x6E69616D, 0,          0x00060010, 1, 17,         1, 1,          1, 0x00020013, 2,          0x00030021,
+    3,          2,          0x00050036, 2,          1, 0,          3, 0x000200F8, 4, 0x000100FD, 0x00010038};
 const size_t lad_spirv_nothing_bytes = sizeof lad_spirv_nothing;

@@ -2,8 +2,9 @@
 /*
  * VK_LAYER_GPULADDER_fault: a Vulkan layer with the faults of faults.def that reach a driver, for any program.
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
- * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and commands
- * without a barrier between them run in reverse. Fences and semaphores always signal. Counts start anew at each device.
+ * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
+ * commands without a barrier between them run in reverse. Fences and semaphores always signal. Counts start anew at
+ * each device.
  */
 #include "inject.h"
 #include "spirv.h"
@@ -18,13 +19,15 @@ enum { MOST = 64 };
 
 /* Entry points of a device that are called from here. */
 #define DEVICE_CALLS(X)                                                                                                \
-    X(DestroyDevice) X(QueueSubmit) X(QueueWaitIdle) X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences)              \
-    X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges)         \
-    X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer)                    \
-    X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool)                     \
-    X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer)                       \
-    X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants)        \
-    X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect) X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp)
+    X(DestroyDevice)                                                                                                   \
+    X(QueueSubmit) X(QueueWaitIdle) X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory)             \
+        X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges)                       \
+            X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer)            \
+                X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool)         \
+                    X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer)       \
+                        X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets)        \
+                            X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect)               \
+                                X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp)
 
 struct mapping {
     VkDeviceMemory memory;
@@ -45,7 +48,7 @@ struct held {
     VkDeviceSize offset, bytes;
     VkBufferCopy region;
 };
-struct cmd {              /* a command buffer: what is bound, and what waits for the next barrier */
+struct cmd { /* a command buffer: what is bound, and what waits for the next barrier */
     VkCommandBuffer handle;
     struct held now, *held;
     size_t n, room;
@@ -68,10 +71,20 @@ struct device {
     struct cmd **cmd;
     size_t n_cmds, cmd_room;
     uint64_t n_dispatches, n_buffers;
-    struct { VkDeviceMemory memory; VkDeviceSize offset, bytes; } last_bound;
-    struct { VkShaderModule module; VkSpecializationInfo info; } spec[MOST];
+    struct {
+        VkDeviceMemory memory;
+        VkDeviceSize offset, bytes;
+    } last_bound;
+    struct {
+        VkShaderModule module;
+        VkSpecializationInfo info;
+    } spec[MOST];
     size_t n_specs;
-    struct { VkQueue queue; VkCommandBuffer cmd[16]; uint32_t n; } late;
+    struct {
+        VkQueue queue;
+        VkCommandBuffer cmd[16];
+        uint32_t n;
+    } late;
     VkDescriptorPool pools[MOST]; /* to be reset when the late work is done */
     size_t n_pools;
     bool dead, swallowed;
@@ -234,7 +247,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL MapMemory(VkDevice device, VkDeviceMemory 
     size = real_size(d, memory, offset, size);
     d->map = grow(d->map, d->n_maps, &d->map_room, sizeof *d->map);
     struct mapping *m = &d->map[d->n_maps++];
-    *m = (struct mapping){memory, *at, aligned_alloc(4096, (size + 4095) & ~4095ull), malloc(size), offset, size, scratch};
+    *m = (struct mapping){memory, *at,    aligned_alloc(4096, (size + 4095) & ~4095ull), malloc(size), offset,
+                          size,   scratch};
     if (!m->shadow || !m->base)
         abort();
     memset(m->shadow, 0xA5, size);
@@ -292,8 +306,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL FlushMappedMemoryRanges(VkDevice device, u
     for (uint32_t i = 0; i < n; i++) {
         struct mapping *m;
         VkDeviceSize from, bytes;
-        if (!range_of(d, &r[i], &m, &from, &bytes) ||
-            HIT(d, A2_vk_no_flush, .size = bytes, .after = d->n_dispatches))
+        if (!range_of(d, &r[i], &m, &from, &bytes) || HIT(d, A2_vk_no_flush, .size = bytes, .after = d->n_dispatches))
             continue;
         struct lad_inject *f = HIT(d, A2_vk_partial_flush, .size = bytes, .after = d->n_dispatches);
         flush_map(m, from, bytes, f ? PARAM(f, "atom") : 0);
@@ -475,7 +488,8 @@ static VKAPI_ATTR void VKAPI_CALL UpdateDescriptorSets(VkDevice device, uint32_t
         }
         f = range && PARAM(range, "binding") == w[i].dstBinding ? range : NULL;
         f = f ? f : clamp && PARAM(clamp, "binding") == w[i].dstBinding ? clamp : NULL;
-        if (own && f && info[i].range > PARAM(f, "limit")) /* may be more than there is behind the offset: then no effect */
+        if (own && f &&
+            info[i].range > PARAM(f, "limit")) /* may be more than there is behind the offset: then no effect */
             info[i].range = PARAM(f, "limit");
         if (own && none && PARAM(none, "binding") == w[i].dstBinding)
             continue;
@@ -839,9 +853,8 @@ static void settle(struct device *d)
 {
     if (!d->late.n)
         return;
-    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                         .commandBufferCount = d->late.n,
-                         .pCommandBuffers = d->late.cmd};
+    VkSubmitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = d->late.n, .pCommandBuffers = d->late.cmd};
     d->late.n = 0;
     d->QueueSubmit(d->late.queue, 1, &info, VK_NULL_HANDLE);
     d->QueueWaitIdle(d->late.queue);
@@ -876,7 +889,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL QueueSubmit(VkQueue queue, uint32_t n, con
     settle(d);
     memcpy(own, info, n * sizeof *own);
     d->swallowed |= !!lad_inject_step(&d->set, LAD_FAULT_E2_vk_submit_swallowed, at);
-    d->dead |= lad_inject_step(&d->set, LAD_FAULT_T1_vk_silent, at) || lad_inject_step(&d->set, LAD_FAULT_T1_vk_lost, at);
+    d->dead |=
+        lad_inject_step(&d->set, LAD_FAULT_T1_vk_silent, at) || lad_inject_step(&d->set, LAD_FAULT_T1_vk_lost, at);
     bool empty = d->swallowed || d->dead || lad_inject_step(&d->set, LAD_FAULT_D1_vk_not_submitted, at);
     if (!empty && lad_inject_step(&d->set, LAD_FAULT_S1_vk_early_fence, at))
         empty = put_off(d, queue, n, info);
@@ -1174,18 +1188,49 @@ static PFN_vkVoidFunction find_hook(const char *name)
         PFN_vkVoidFunction hook;
     } hooks[] = {
 #define HOOK(name) {"vk" #name, (PFN_vkVoidFunction)name}
-        HOOK(GetInstanceProcAddr), HOOK(GetDeviceProcAddr), HOOK(CreateInstance), HOOK(DestroyInstance),
-        HOOK(CreateDevice), HOOK(DestroyDevice), HOOK(EnumeratePhysicalDevices), HOOK(GetPhysicalDeviceMemoryProperties),
-        HOOK(GetPhysicalDeviceMemoryProperties2), {"vkGetPhysicalDeviceMemoryProperties2KHR",
-        (PFN_vkVoidFunction)GetPhysicalDeviceMemoryProperties2}, {"vkAllocateMemory", (PFN_vkVoidFunction)AllocateSized},
-        HOOK(FreeMemory), HOOK(BindBufferMemory), HOOK(MapMemory), HOOK(UnmapMemory), HOOK(FlushMappedMemoryRanges),
-        HOOK(InvalidateMappedMemoryRanges), HOOK(GetBufferDeviceAddress), {"vkGetBufferDeviceAddressKHR",
-        (PFN_vkVoidFunction)GetBufferDeviceAddress}, HOOK(CreateShaderModule), HOOK(CreateComputePipelines),
-        HOOK(UpdateDescriptorSets), HOOK(ResetDescriptorPool), HOOK(DestroyDescriptorPool), HOOK(DestroyBuffer),
-        HOOK(BeginCommandBuffer), HOOK(EndCommandBuffer), HOOK(FreeCommandBuffers), HOOK(CmdPipelineBarrier),
-        HOOK(CmdWriteTimestamp), HOOK(CmdBindPipeline), HOOK(CmdBindDescriptorSets), HOOK(CmdPushConstants),
-        HOOK(CmdDispatch), HOOK(CmdDispatchBase), HOOK(CmdDispatchIndirect), HOOK(CmdFillBuffer), HOOK(CmdCopyBuffer),
-        HOOK(QueueSubmit), HOOK(WaitForFences), HOOK(GetFenceStatus), HOOK(DeviceWaitIdle), HOOK(QueueWaitIdle),
+        HOOK(GetInstanceProcAddr),
+        HOOK(GetDeviceProcAddr),
+        HOOK(CreateInstance),
+        HOOK(DestroyInstance),
+        HOOK(CreateDevice),
+        HOOK(DestroyDevice),
+        HOOK(EnumeratePhysicalDevices),
+        HOOK(GetPhysicalDeviceMemoryProperties),
+        HOOK(GetPhysicalDeviceMemoryProperties2),
+        {"vkGetPhysicalDeviceMemoryProperties2KHR", (PFN_vkVoidFunction)GetPhysicalDeviceMemoryProperties2},
+        {"vkAllocateMemory", (PFN_vkVoidFunction)AllocateSized},
+        HOOK(FreeMemory),
+        HOOK(BindBufferMemory),
+        HOOK(MapMemory),
+        HOOK(UnmapMemory),
+        HOOK(FlushMappedMemoryRanges),
+        HOOK(InvalidateMappedMemoryRanges),
+        HOOK(GetBufferDeviceAddress),
+        {"vkGetBufferDeviceAddressKHR", (PFN_vkVoidFunction)GetBufferDeviceAddress},
+        HOOK(CreateShaderModule),
+        HOOK(CreateComputePipelines),
+        HOOK(UpdateDescriptorSets),
+        HOOK(ResetDescriptorPool),
+        HOOK(DestroyDescriptorPool),
+        HOOK(DestroyBuffer),
+        HOOK(BeginCommandBuffer),
+        HOOK(EndCommandBuffer),
+        HOOK(FreeCommandBuffers),
+        HOOK(CmdPipelineBarrier),
+        HOOK(CmdWriteTimestamp),
+        HOOK(CmdBindPipeline),
+        HOOK(CmdBindDescriptorSets),
+        HOOK(CmdPushConstants),
+        HOOK(CmdDispatch),
+        HOOK(CmdDispatchBase),
+        HOOK(CmdDispatchIndirect),
+        HOOK(CmdFillBuffer),
+        HOOK(CmdCopyBuffer),
+        HOOK(QueueSubmit),
+        HOOK(WaitForFences),
+        HOOK(GetFenceStatus),
+        HOOK(DeviceWaitIdle),
+        HOOK(QueueWaitIdle),
 #undef HOOK
     };
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)

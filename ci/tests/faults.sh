@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every fault of the decorator makes some case of the ladder fail, on the host or, where the host lacks what it takes, on
-# an OpenCL device; a fault that never strikes changes nothing; the same fault strikes the same calls again.
+# Every fault of the decorator makes some case of the ladder fail, on the host or, where the host lacks what it takes,
+# on an OpenCL device; a fault that never strikes changes nothing; the same fault strikes the same calls again.
 # usage: faults.sh GPULADDER
 set -eu
 tool=$1
@@ -26,17 +26,30 @@ print(red[0]["id"], red[0]["status"], red[0].get("type"))
 PY
 }
 
-cl=$("$tool" devices -q 2>/dev/null | awk '/^cl:/ { print $1; exit }') || true
-for fault in $("$tool" list faults -q); do
-    case $fault in *.vk-* | *.cl-*) continue ;; esac
-    if what=$(goes_red "$fault" host); then
-        ok "$fault on host: $what"
-    elif [ -n "$cl" ] && what=$(goes_red "$fault" "$cl"); then
-        ok "$fault on $cl: $what"
+if [ "${2-}" = --one ]; then # --one FAULT [OTHER_DEVICE]
+    if what=$(goes_red "$3" host); then
+        ok "$3 on host: $what"
+    elif [ -n "${4-}" ] && what=$(goes_red "$3" "$4"); then
+        ok "$3 on $4: $what"
     else
-        bad "$fault is without effect: no case fails"
+        bad "$3 is without effect: no case fails"
     fi
-done
+    exit 0
+fi
+cl=$("$tool" devices -q 2>/dev/null | awk '/^cl:/ { print $1; exit }') || true
+"$tool" list faults -q | grep -vE '\.(vk|cl)-' >"$out/faults"
+xargs -P 2 -I '{}' bash "$0" "$tool" --one '{}' "$cl" <"$out/faults" >"$out/each" || true
+cat "$out/each"
+passed=$(grep -c '^ok' "$out/each") failed=$(grep -c '^not ok' "$out/each") || true
+[ "$(wc -l <"$out/each")" = "$(wc -l <"$out/faults")" ] || bad "not every fault was tried"
+
+expected=$(cd "$(dirname "$0")/../.." && pwd)/cases/faults/expected.txt
+if diff <("$tool" list faults -q | LC_ALL=C sort) <(sed '/^#/d; s/ .*//' "$expected" | LC_ALL=C sort) >"$out/log"; then
+    ok "what each fault must be diagnosed as is written down"
+else
+    bad "cases/faults/expected.txt and 'list faults' differ"
+    head -5 "$out/log"
+fi
 
 if "$tool" run -q --device host --inject D1.dropped:at=1000000 --only 3 --only 5 --output "$out/run" >/dev/null 2>&1; then
     ok "a fault that never strikes changes nothing"
@@ -58,7 +71,11 @@ if [ -n "$one" ] && python3 -c 'import json,sys; [print(r["id"], r["status"], r.
 else
     bad "one case alone is struck as it was in the whole run"
 fi
-grep -q -- '--inject' "$out"/run/TEST-*.xml && ok "the repeat command carries the fault" || bad "the repeat command carries the fault"
+if grep -q -- '--inject' "$out"/run/TEST-*.xml; then
+    ok "the repeat command carries the fault"
+else
+    bad "the repeat command carries the fault"
+fi
 for wrong in D9.nothing D1.dropped: D1.dropped:at=0 D1.dropped:no=1 D1.dropped:at=x; do
     status=0
     "$tool" run --inject "$wrong" --device host >"$out/log" 2>&1 || status=$?

@@ -25,7 +25,7 @@ list() { (cd "$tmp/$1" && find . -type f | LC_ALL=C sort | tr '\n' ' '); }
 
 check "make install" make -s -C "$here" B="$build" install DESTDIR="$tmp/a" prefix=/usr
 check "what is installed, and nothing else" [ "$(list a)" = \
-    "./usr/bin/gpuladder ./usr/share/bash-completion/completions/gpuladder ./usr/share/man/man1/gpuladder.1 " ]
+    "./usr/bin/gpuladder ./usr/lib/gpuladder/VkLayer_gpuladder_fault.json ./usr/lib/gpuladder/libVkLayer_gpuladder_fault.so ./usr/lib/gpuladder/libgpuladder_fault_cl.so ./usr/share/bash-completion/completions/gpuladder ./usr/share/man/man1/gpuladder.1 " ]
 check "GNU folders can be moved" eval "make -s -C '$here' B='$build' install DESTDIR='$tmp/b' prefix=/opt/x bindir=/b mandir=/m &&
     [ -x '$tmp/b/b/gpuladder' ] && [ -s '$tmp/b/m/man1/gpuladder.1' ]"
 check "the installed program runs" env -i "$tmp/a/usr/bin/gpuladder" --version
