@@ -30,7 +30,7 @@ static void test_names(void)
         struct lad_injection set = {0};
         CU_ASSERT_TRUE(lad_inject_add(&set, lad_fault_name((enum lad_fault_id)i, name, sizeof name), why, sizeof why));
         CU_ASSERT_EQUAL(set.item[0].id, i);
-        CU_ASSERT_EQUAL(lad_inject_get(&set.item[0], "every"), 1);
+        CU_ASSERT_TRUE(lad_inject_get(&set.item[0], "every") > 0);
         CU_ASSERT_NOT_EQUAL(strlen(lad_faults[i].what), 0);
         CU_ASSERT_TRUE(!strcmp(lad_faults[i].effect, "real") || !strcmp(lad_faults[i].effect, "emulated"));
         CU_ASSERT_EQUAL(lad_faults[i].depth == LAD_DEPTH_VULKAN, !strncmp(lad_faults[i].name, "vk_", 3));
