@@ -34,7 +34,7 @@ static bool is_denormal(enum lad_type type, uint64_t bits)
     return type == LAD_F32 && (bits & 0x7F800000u) == 0 && (bits & 0x7FFFFFu) != 0;
 }
 
-static bool same(const struct lad_oracle_in *in, enum lad_type type, uint64_t expected, uint64_t actual, double ulp)
+bool lad_same(const struct lad_oracle_in *in, enum lad_type type, uint64_t expected, uint64_t actual, double ulp)
 {
     if (expected == actual)
         return true;
@@ -47,7 +47,7 @@ static bool same(const struct lad_oracle_in *in, enum lad_type type, uint64_t ex
 }
 
 /* '.' right, '0' zero, 'P' canary kept, 'H' host canary, 'N' NaN or infinity, 'x' other; 'e' is found later. */
-static char kind_of(const struct lad_data *out, uint64_t i, uint64_t actual)
+char lad_kind_of(const struct lad_data *out, uint64_t i, uint64_t actual)
 {
     enum lad_type type = out->buf->type;
     uint32_t bytes = lad_type_bytes(type);
@@ -214,13 +214,13 @@ uint64_t lad_compare(struct lad_arena *arena, const struct lad_oracle *oracle, c
         uint64_t actual = lad_bits(out->after, type, i), expected;
         bool sampled = i % stride == 0 || i + 1 == out->n;
         /* What is not sampled must at least have been written. */
-        if (!sampled && kind_of(out, i, actual) != 'P' && kind_of(out, i, actual) != 'H')
+        if (!sampled && lad_kind_of(out, i, actual) != 'P' && lad_kind_of(out, i, actual) != 'H')
             continue;
         s->n_checked += sampled;
         expected = oracle->at(in, out, i);
-        if (same(in, type, expected, actual, ulp))
+        if (lad_same(in, type, expected, actual, ulp))
             continue;
-        char kind = kind_of(out, i, actual);
+        char kind = lad_kind_of(out, i, actual);
         if (s->n_wrong == 0)
             s->first = t.run_start = i;
         else if (i != t.run_end)

@@ -328,6 +328,17 @@ struct lad_seen {        /* what one buffer looked like afterwards */
     struct lad_diff *diff;   /* the first 3, each change of kind up to 8, the last */
     size_t n_diffs;
 };
+struct lad_obs {         /* one observation, for diagnose.c */
+    const char *name;    /* a row of observe.def: "output.all-canary" */
+    const char *on;      /* the buffer, dispatch or call that it is about, or NULL */
+    int64_t value;
+};
+struct lad_trial {       /* an experiment made after the failure: the case again with one thing changed */
+    const char *name;    /* "wait-each" */
+    const char *result;  /* "cured", "same" or "changed"; "no": could not be made, text says why */
+    const char *text;    /* what came out, in words */
+    uint64_t time_ns;
+};
 struct lad_try {         /* a run of a case that failed and was repeated (--retries) */
     enum lad_status status;
     const char *type, *message;
@@ -350,6 +361,10 @@ struct lad_record {
     size_t n_measures;
     struct lad_seen *seen;
     size_t n_seen;
+    struct lad_obs *obs;
+    size_t n_obs;
+    struct lad_trial *trial;
+    size_t n_trials;
     const char **messages; /* of the validation layer, driver or build log */
     size_t n_messages;
     uint64_t time_ns, open_ns, build_ns, first_ns; /* whole case; opening the device, building, first dispatch where they fell in it */
@@ -385,6 +400,40 @@ struct lad_run;
 json_t *lad_run_json(const struct lad_run *);
 /* Reads that, with all records as LAD_STATUS_MISSING; false: not a run. */
 bool lad_run_parse(struct lad_arena *, json_t *, struct lad_run *);
+
+/* ---- diagnose.c: observations -> cause; pure ----------------------------------------------------------------- */
+
+enum lad_obs_name {
+#define OBS(sym, name, words) LAD_OBS_##sym,
+#include "observe.def"
+#undef OBS
+    LAD_OBS_COUNT
+};
+const char *lad_obs_name(enum lad_obs_name);
+enum lad_obs_name lad_obs_find(const char *name); /* LAD_OBS_COUNT: no such observation */
+char *lad_obs_text(struct lad_arena *, const struct lad_obs *); /* in words */
+/* Adds an observation unless the same is there. */
+void lad_observe(struct lad_arena *, struct lad_record *, enum lad_obs_name, const char *on, int64_t value);
+bool lad_observed(const struct lad_record *, enum lad_obs_name);
+
+enum lad_sure { LAD_SURE_OPEN, LAD_SURE_LIKELY, LAD_SURE_DECIDED };
+struct lad_why {
+    const struct lad_class *cause; /* NULL: nothing that was seen points to a class */
+    const struct lad_class *other; /* the runner-up, or NULL */
+    enum lad_sure sure;
+    const char *sentence;  /* what kind of failure it is */
+    const char *verdict;   /* "decided", "likely", "not decided between X and Y, because ..." */
+    const char *place;
+    const char **pro, **contra; /* evidence in words */
+    size_t n_pro, n_contra;
+    const char *decides;   /* what would part cause and runner-up, or NULL */
+    const char *trial;     /* the experiment that does so, when there is one that was not made yet; NULL otherwise */
+    const char *next;      /* what to do */
+};
+/* False for records that there is nothing to say about (passed, skipped, blocked ...). */
+bool lad_diagnose(struct lad_arena *, const struct lad_record *, struct lad_why *);
+/* A line of diagnose.def that means nothing, in words, or NULL: for the tests. */
+const char *lad_diagnose_flaw(struct lad_arena *);
 
 /* ---- plan.c: cases x devices x filters; known results are joined here ---------------------------------------- */
 
@@ -515,6 +564,10 @@ double lad_ulps(enum lad_type, uint64_t a, uint64_t b);
 /* Fills seen; with->data[k].after is what was read. Returns the number of wrong elements. */
 uint64_t lad_compare(struct lad_arena *, const struct lad_oracle *, const struct lad_oracle_in *, const struct lad_data *out,
                      double ulp, struct lad_seen *);
+
+bool lad_same(const struct lad_oracle_in *, enum lad_type, uint64_t expected, uint64_t actual, double ulp);
+/* '.' never; '0' zero, 'P' canary kept, 'H' host canary, 'N' NaN or infinity, 'x' other. */
+char lad_kind_of(const struct lad_data *out, uint64_t i, uint64_t actual);
 
 /* ---- witness.c: what every dispatch says about itself -------------------------------------------------------- */
 

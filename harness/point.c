@@ -22,6 +22,7 @@ bool lad_point_api_failed(struct lad_point *p, const char *doing)
                    : f->lost  ? "ladder.lost"
                               : "ladder.api",
                    "%s: %s says %s", doing, f->call, f->code);
+    lad_observe_api(p, doing);
     lad_record_fact(p->arena, p->r, '!', "%s returned %s (%lld)", f->call, f->code, (long long)f->native);
     if (*f->text)
         *LAD_PUSH(p->arena, p->r->messages, p->r->n_messages) = lad_strdup(p->arena, f->text);
@@ -253,10 +254,15 @@ static bool fill_buffer(struct lad_point *p, size_t i)
         return lad_point_api_failed(p, "planting a canary");
     if (!input) {
         char *back = (char *)d->after - o->front;
-        memset(back, 0, whole);
+        lad_canary_fill(LAD_CANARY_HOST, back, whole, 0 - o->front / 4);
         if (!lad_gpu_read(p->gpu, o->gpu, 0, back, whole))
             return lad_point_api_failed(p, "reading a canary back");
         if (memcmp(start, back, whole)) {
+            uint32_t word;
+            memcpy(&word, d->after, sizeof word); /* never beyond: a redzone stands behind */
+            lad_observe(p->arena, p->r,
+                        word == lad_canary_word(LAD_CANARY_HOST, 0) ? LAD_OBS_PLANT_UNREAD : LAD_OBS_PLANT_LOST,
+                        o->buf->name, 0);
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.plant",
                            "buffer %s does not keep what was written to it: the canary reads back wrong", o->buf->name);
             return false;

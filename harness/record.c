@@ -52,6 +52,10 @@ static const struct field seen_fields[] = {FIELD(lad_seen, name, TEXT),
                                            FIELD(lad_seen, last, U64),
                                            FIELD_LIST(lad_seen, diff, n_diffs, LIST, diff_fields),
                                            END};
+static const struct field obs_fields[] = {FIELD(lad_obs, name, TEXT), FIELD(lad_obs, on, TEXT),
+                                          FIELD(lad_obs, value, I64), END};
+static const struct field trial_fields[] = {FIELD(lad_trial, name, TEXT), FIELD(lad_trial, result, TEXT),
+                                            FIELD(lad_trial, text, TEXT), FIELD(lad_trial, time_ns, U64), END};
 static const struct field retry_fields[] = {FIELD(lad_try, status, STATUS), FIELD(lad_try, type, TEXT),
                                             FIELD(lad_try, message, TEXT), FIELD(lad_try, time_ns, U64), END};
 static const struct field record_fields[] = {
@@ -64,7 +68,9 @@ static const struct field record_fields[] = {
     FIELD(lad_record, sweep, TEXT), FIELD(lad_record, sweep_failed, I64), FIELD(lad_record, sweep_passed, I64),
     FIELD(lad_record, sweep_reached, I64), FIELD_LIST(lad_record, facts, n_facts, LIST, fact_fields),
     FIELD_LIST(lad_record, measures, n_measures, LIST, measure_fields),
-    FIELD_LIST(lad_record, seen, n_seen, LIST, seen_fields), FIELD_LIST(lad_record, messages, n_messages, TEXTS, NULL),
+    FIELD_LIST(lad_record, seen, n_seen, LIST, seen_fields), FIELD_LIST(lad_record, obs, n_obs, LIST, obs_fields),
+    FIELD_LIST(lad_record, trial, n_trials, LIST, trial_fields),
+    FIELD_LIST(lad_record, messages, n_messages, TEXTS, NULL),
     FIELD(lad_record, time_ns, U64), FIELD(lad_record, open_ns, U64), FIELD(lad_record, build_ns, U64),
     FIELD(lad_record, first_ns, U64), FIELD(lad_record, n_dropped, U64), FIELD(lad_record, inject, TEXT),
     FIELD(lad_record, n_hits, U64), FIELD(lad_record, exit_code, INT), FIELD(lad_record, signal, INT),

@@ -25,6 +25,8 @@ static struct lad_record make_record(void)
     static struct lad_diff diffs[] = {{0, 1, 0, 0}, {UINT64_MAX, 0x8000000000000000u, UINT64_MAX, 0}};
     static struct lad_seen seen[] = {
         {"out", "uint", "device", "all zero", "960. 64P", 4, 4096, 1024, 1000, 999, 3, 1023, diffs, 2}};
+    static struct lad_obs obs[] = {{"output.all-zero", "out", -4}, {"markers.landed", NULL, 0}};
+    static struct lad_trial trial[] = {{"wait-each", "cured", "right", 12}};
     static const char *messages[] = {"VUID-1", "line\nline\x1b[31m"};
     static struct lad_try retry[] = {{LAD_STATUS_TIMEOUT, "ladder.timeout", "10 s", 7}};
     diffs[1].ulps = make_double(0x7ff8000000000123);
@@ -50,6 +52,10 @@ static struct lad_record make_record(void)
                                .n_measures = 1,
                                .seen = seen,
                                .n_seen = 1,
+                               .obs = obs,
+                               .n_obs = 2,
+                               .trial = trial,
+                               .n_trials = 1,
                                .messages = messages,
                                .n_messages = 2,
                                .time_ns = 1,
@@ -95,7 +101,7 @@ static void test_record(void)
     struct lad_record want = make_record(), got = pass_on(&want);
     /* A new member of these needs its row in record.c, and a line here. */
     if (sizeof(void *) == 8) {
-        CU_ASSERT_EQUAL(sizeof want, 320);
+        CU_ASSERT_EQUAL(sizeof want, 352);
         CU_ASSERT_EQUAL(sizeof(struct lad_seen), 112);
     }
 #define SAME_TEXT(member) CU_ASSERT(got.member && !strcmp(got.member, want.member))
@@ -135,6 +141,16 @@ static void test_record(void)
     SAME(n_facts);
     SAME(n_measures);
     SAME(n_seen);
+    SAME(n_obs);
+    SAME(n_trials);
+    SAME_TEXT(obs[0].name);
+    SAME_TEXT(obs[0].on);
+    SAME(obs[0].value);
+    CU_ASSERT(!got.obs[1].on);
+    SAME_TEXT(trial[0].name);
+    SAME_TEXT(trial[0].result);
+    SAME_TEXT(trial[0].text);
+    SAME(trial[0].time_ns);
     SAME(n_messages);
     SAME(n_retries);
     SAME(facts[0].sign);

@@ -52,6 +52,8 @@ static bool run_point(struct lad_point *p, int64_t sweep)
         if (p->r->status == LAD_STATUS_PASS && p->c->n_measures && !p->gpu->drop)
             take_measures(p, sweep);
     }
+    if (p->r->status > LAD_STATUS_FAIL)
+        lad_observe_case(p);
     if (p->r->status == LAD_STATUS_TIMEOUT || p->r->status == LAD_STATUS_LOST)
         return false; /* work may be in flight: nothing may be freed */
     if (p->gpu->n_recorded && !lad_gpu_wait(p->gpu))
