@@ -194,6 +194,8 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
     if (summed)
         lad_observe(p->arena, p->r, LAD_OBS_OTHER_KERNEL, NULL, 0);
     else {
+        if (p->n_dispatches)
+            lad_observe(p->arena, p->r, LAD_OBS_OTHER_KERNEL_NOT, NULL, 0);
         lad_record_fact(p->arena, p->r, '-', "the device could not sum up buffer %s itself", o->buf->name);
         free(right);
         return;
@@ -297,6 +299,9 @@ static void look_again(struct lad_point *p)
                 nanosleep(&idle, NULL);
             waited = true;
             lad_gpu_finish(p->gpu);
+            if (p->r->seen[i].n_checked == p->r->seen[i].n &&
+                is_right(p, &p->c->expects[i], &p->data[o - p->obj], p->data[o - p->obj].after))
+                lad_observe(p->arena, p->r, LAD_OBS_LATE, o->buf->name, 0);
             read_again(p, &p->c->expects[i], o, false);
             read_again(p, &p->c->expects[i], o, true);
         }

@@ -135,6 +135,12 @@ void lad_observe_case(struct lad_point *p)
         }
         if (s->kind == LAD_STEP_FILL || s->kind == LAD_STEP_COPY || s->kind == LAD_STEP_WRITE)
             see(p, LAD_OBS_HAS_TRANSFER, NULL, 0);
+        if (s->kind == LAD_STEP_FILL || s->kind == LAD_STEP_COPY || s->kind == LAD_STEP_WRITE)
+            see(p,
+                s->kind == LAD_STEP_FILL   ? LAD_OBS_HAS_FILL
+                : s->kind == LAD_STEP_COPY ? LAD_OBS_HAS_COPY
+                                           : LAD_OBS_HAS_WRITE,
+                s->buf, 0);
         before += s->kind <= LAD_STEP_COPY;
     }
     see(p, dispatches ? LAD_OBS_HAS_DISPATCHES : LAD_OBS_HAS_NO_DISPATCH, NULL, (int64_t)dispatches);
@@ -142,6 +148,8 @@ void lad_observe_case(struct lad_point *p)
         const struct lad_case_buf *b = &p->c->bufs[i];
         if (b->mem == LAD_MEM_NONCOHERENT)
             see(p, LAD_OBS_HAS_NONCOHERENT, b->name, 0);
+        if (b->mem == LAD_MEM_HOST_POINTER || b->mem == LAD_MEM_SVM_COARSE || b->mem == LAD_MEM_SVM_FINE)
+            see(p, LAD_OBS_HAS_HOST_POINTER, b->name, 0);
         if (b->mem != LAD_MEM_DEVICE)
             see(p, LAD_OBS_HAS_MAPPED, b->name, 0);
         if (b->table)
@@ -322,8 +330,12 @@ static void observe_place(struct lad_point *p, const struct scan *s)
 {
     bool kept = s->of['P'] == s->wrong, zero = s->of['0'] == s->wrong;
     uint64_t period, right = 0;
-    if (s->of['H'])
+    if (s->n * lad_type_bytes(s->type) < 4 && s->of['H'])
+        return; /* a part of a mark is no mark */
+    if (s->of['H'] == s->wrong && !s->right)
         see(p, LAD_OBS_OUT_HOST, s->name, (int64_t)s->of['H']);
+    else if (s->of['H'] == s->wrong && s->contiguous && !s->right_after)
+        see(p, LAD_OBS_OUT_HOST_TAIL, s->name, (int64_t)s->first);
     if (!s->right && (kept || zero)) {
         see(p, kept ? LAD_OBS_OUT_KEPT : LAD_OBS_OUT_ZERO, s->name, (int64_t)s->n);
         return;
@@ -414,7 +426,7 @@ static bool follows(struct lad_point *p, const struct scan *s, struct lad_data *
         tried++;
         varied += actual(s, i) != actual(s, s->first);
     }
-    return tried > 0 && (varied || s->n < 4 || s->of['0'] == s->wrong);
+    return tried > (s->n >= 8 ? 2 : 0) && (varied || s->n < 4 || s->of['0'] == s->wrong);
 }
 
 static void try_buffer(struct lad_point *p, const struct scan *s, size_t k)
@@ -435,6 +447,18 @@ static void try_buffer(struct lad_point *p, const struct scan *s, size_t k)
         data[k].before = p->data[k].before;
         if (follows(p, s, data, &p->scope))
             see(p, LAD_OBS_ON_OLD, o->buf->name, 0);
+    }
+    static const int shifts[] = {4, 8, 16, 32, 64, 128, 256};
+    for (size_t i = 0; i < 2 * LAD_N(shifts); i++) {
+        int by = shifts[i / 2] * (i % 2 ? -1 : 1);
+        if (o->bytes < 512 || s->n < 8)
+            break;
+        memset(other, 0, o->total);
+        memcpy((char *)other + (by < 0 ? -by : 0), (const char *)p->data[k].before + (by > 0 ? by : 0),
+               o->bytes - (uint64_t)abs(by));
+        data[k].before = other;
+        if (follows(p, s, data, &p->scope))
+            see(p, LAD_OBS_ON_SHIFTED, o->buf->name, by);
     }
     for (size_t i = 0; i < p->n; i++)
         if (i != k && p->obj[i].bytes >= o->bytes && p->obj[i].buf->role != LAD_OUTPUT) {
@@ -697,6 +721,29 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         see(p, LAD_OBS_W_ALL, on, count);
 }
 
+/* A slot that nothing ran in beside one that ran twice: the arguments of one dispatch were used for both. */
+static void observe_exchange(struct lad_point *p)
+{
+    for (size_t i = 0; i < p->n_ran; i++) {
+        const uint32_t *w = p->words + i * LAD_W_WORDS;
+        const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, p->ran[i].desc->source->name);
+        if (w[LAD_W_MAGIC] != lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC))
+            continue;
+        for (size_t j = 0; j < p->n_ran; j++) {
+            const struct lad_ran *r = &p->ran[j];
+            uint32_t wanted = r->groups[0] * r->groups[1] * r->groups[2] * r->desc->local[0] * r->desc->local[1] *
+                              r->desc->local[2] * r->times;
+            uint32_t count = p->words[j * LAD_W_WORDS + LAD_W_COUNT] - 0x57000000u;
+            if (j == i || r->desc->source != p->ran[i].desc->source || count > 1u << 30)
+                continue;
+            if (count)
+                see(p, LAD_OBS_W_SAME_RAN, on, 0);
+            if (wanted && count > wanted)
+                see(p, j > i ? LAD_OBS_W_BY_LATER : LAD_OBS_W_BY_EARLIER, on, (int64_t)j + 1);
+        }
+    }
+}
+
 void lad_observe_results(struct lad_point *p)
 {
     bool inputs = true, any = false, right = false, wrong = false;
@@ -710,6 +757,7 @@ void lad_observe_results(struct lad_point *p)
         }
         observe_output(p, &p->c->expects[i], &p->r->seen[i]);
     }
+    observe_exchange(p);
     if (right && wrong)
         see(p, LAD_OBS_OUT_ONE_OF, last, 0);
     for (size_t i = 0; i < p->n; i++) {

@@ -237,6 +237,17 @@ static bool holds_grid(const struct lad_case *c, const char *name)
     return false;
 }
 
+/* A buffer that does not keep what is uploaded: does another path reach it? */
+static void try_fill(struct lad_point *p, struct lad_obj *o)
+{
+    const uint32_t word = 0x5EEDF111u;
+    uint32_t got = 0;
+    if (o->bytes < 4 || !lad_gpu_fill(p->gpu, o->gpu, o->front, 4, word) || !lad_gpu_wait(p->gpu) ||
+        !lad_gpu_read(p->gpu, o->gpu, o->front, &got, sizeof got))
+        return;
+    lad_observe(p->arena, p->r, got == word ? LAD_OBS_PLANT_FILLED : LAD_OBS_PLANT_UNFILLED, o->buf->name, 0);
+}
+
 static bool fill_buffer(struct lad_point *p, size_t i)
 {
     struct lad_obj *o = &p->obj[i];
@@ -263,6 +274,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
             lad_observe(p->arena, p->r,
                         word == lad_canary_word(LAD_CANARY_HOST, 0) ? LAD_OBS_PLANT_UNREAD : LAD_OBS_PLANT_LOST,
                         o->buf->name, 0);
+            try_fill(p, o);
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.plant",
                            "buffer %s does not keep what was written to it: the canary reads back wrong", o->buf->name);
             return false;

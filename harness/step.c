@@ -169,6 +169,7 @@ static bool do_finish(struct lad_point *p)
         return true;
     lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.finish.returned-early",
                    "the API's wait for everything returned while the work was still in flight");
+    lad_observe(p->arena, p->r, LAD_OBS_EARLY, NULL, 0);
     lad_record_fact(p->arena, p->r, '!', "after submit and finish the last command still says that it is not complete");
     return lad_gpu_wait(p->gpu); /* what is read next must be settled */
 }

@@ -117,6 +117,49 @@ char *lad_repeat(struct lad_arena *arena, const struct lad_run *run, const struc
                       quote(arena, r->id), (unsigned long long)(r->seed ? r->seed : run->seed));
 }
 
+static void put_list(FILE *f, struct lad_arena *arena, const char *lead, const char *const *list, size_t n, size_t most)
+{
+    static const char blank[] = "         ";
+    for (size_t i = 0; i < n && i < most; i++)
+        lad_put_wrapped(f, lad_printf(arena, "  %-9s", i ? blank + 2 : lead), lad_show_line(arena, list[i], 300));
+    if (n > most)
+        fprintf(f, "  %-9s%zu more\n", "", n - most);
+}
+
+void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_record *r)
+{
+    struct lad_why why;
+    if (!lad_diagnose(arena, r, &why))
+        return;
+    lad_put_wrapped(f, "  answer   ", why.sentence);
+    if (why.cause)
+        lad_put_wrapped(f, "  cause    ", lad_printf(arena, "%s %s", why.cause->id, why.cause->name));
+    lad_put_wrapped(f, "  sure     ", lad_show_line(arena, why.verdict, 400));
+    if (why.place)
+        lad_put_wrapped(f, "  place    ", lad_show_line(arena, why.place, 200));
+    put_list(f, arena, "for", why.pro, why.n_pro, 6);
+    put_list(f, arena, "against", why.contra, why.n_contra, 4);
+    if (why.other)
+        lad_put_wrapped(f, "  or       ",
+                        lad_printf(arena, "%s %s%s%s", why.other->id, why.other->name,
+                                   why.decides ? "; they are told apart by " : "", why.decides ? why.decides : ""));
+    for (size_t i = 0; i < r->n_trials; i++)
+        lad_put_wrapped(f, i ? "           " : "  tried    ",
+                        lad_printf(arena, "%s (%s s)", lad_show_line(arena, r->trial[i].text, 200),
+                                   lad_show_time(arena, r->trial[i].time_ns)));
+    if (why.next)
+        lad_put_wrapped(f, "  look     ", why.next);
+}
+
+/* One line: class, how sure, and what kind of failure. */
+static char *say_cause(struct lad_arena *arena, const struct lad_record *r)
+{
+    struct lad_why why;
+    if (!lad_diagnose(arena, r, &why) || !why.cause)
+        return NULL;
+    return lad_printf(arena, "%s %s (%s): %s", why.cause->id, why.cause->name, why.verdict, why.sentence);
+}
+
 static void put_message(FILE *f, struct lad_arena *arena, const char *message, size_t most)
 {
     char *clean = lad_clean(arena, message, strlen(message), most), *save = NULL;
@@ -236,13 +279,19 @@ char *lad_body(struct lad_arena *arena, const struct lad_run *run, const struct 
     for (size_t i = 0; i < r->n_seen && !wrong; i++)
         if (r->seen[i].n_wrong && r->seen[i].signature)
             wrong = &r->seen[i];
-    if (wrong)
+    const char *cause = say_cause(arena, r);
+    if (cause)
+        fprintf(f, "cause: %s\n", lad_show_line(arena, cause, 600));
+    else if (wrong)
         fprintf(f, "cause: not decided; what is seen: \"%s\" is %s\n", lad_show_line(arena, wrong->name, 64),
                 lad_show_line(arena, wrong->signature, 200));
     else
         fprintf(f, "cause: not decided (%s)\n", lad_type_token(arena, r));
-    fprintf(f, "next: gpuladder explain %s\n", quote(arena, r->id));
+    struct lad_why why;
+    bool named = lad_diagnose(arena, r, &why) && why.cause;
+    fprintf(f, "next: gpuladder explain %s\n", named ? why.cause->id : quote(arena, r->id));
     fprintf(f, "repeat: %s\n", lad_repeat(arena, run, r));
+    lad_put_answer(f, arena, r);
     lad_put_context(f, arena, run, r);
     lad_put_evidence(f, arena, r, 16, false);
     if (run->output)

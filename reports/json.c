@@ -66,12 +66,47 @@ static json_t *make_summary(struct lad_arena *arena, const struct lad_run *run)
     return list;
 }
 
+static json_t *make_list(struct lad_arena *arena, const char *const *list, size_t n)
+{
+    json_t *json = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(json, json_string(lad_show_line(arena, list[i], 0)));
+    return json;
+}
+
+static void set_text(struct lad_arena *arena, json_t *json, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_new(json, name, json_string(lad_show_line(arena, text, 0)));
+}
+
+static json_t *make_diagnosis(struct lad_arena *arena, const struct lad_why *why)
+{
+    static const char *const sure[] = {"open", "likely", "decided"};
+    json_t *json = json_object();
+    set_text(arena, json, "sentence", why->sentence);
+    set_text(arena, json, "cause", why->cause ? why->cause->id : NULL);
+    set_text(arena, json, "name", why->cause ? why->cause->name : NULL);
+    set_text(arena, json, "sure", sure[why->sure]);
+    set_text(arena, json, "verdict", why->verdict);
+    set_text(arena, json, "place", why->place);
+    json_object_set_new(json, "for", make_list(arena, why->pro, why->n_pro));
+    json_object_set_new(json, "against", make_list(arena, why->contra, why->n_contra));
+    set_text(arena, json, "runner_up", why->other ? why->other->id : NULL);
+    set_text(arena, json, "told_apart_by", why->decides);
+    set_text(arena, json, "next", why->next);
+    return json;
+}
+
 static json_t *make_record(struct lad_arena *arena, const struct lad_run *run, const struct lad_record *r)
 {
     json_t *raw = lad_record_json(r), *json = make_plain(arena, raw);
     json_decref(raw);
     json_object_set_new(json, "name", json_string(lad_test_name(arena, r)));
     json_object_set_new(json, "bad", json_boolean(lad_record_bad(r)));
+    struct lad_why why;
+    if (lad_diagnose(arena, r, &why))
+        json_object_set_new(json, "diagnosis", make_diagnosis(arena, &why));
     if (lad_record_bad(r)) {
         json_object_set_new(json, "headline", json_string(lad_headline(arena, r)));
         json_object_set_new(json, "repeat", json_string(lad_repeat(arena, run, r)));

@@ -84,12 +84,15 @@ static void put_block(FILE *f, struct lad_arena *arena, const struct lad_run *ru
     put_line(out, arena, r, colour, all);
     fputc('\n', out);
     lad_put_wrapped(out, "", lad_printf(arena, "error[%s]: %s", lad_type_token(arena, r), lad_headline(arena, r)));
+    lad_put_answer(out, arena, r);
     lad_put_context(out, arena, run, r);
     lad_put_evidence(out, arena, r, all ? 16 : 4, true);
     lad_put_messages(out, arena, r, all ? 100 : 3);
     put_output(out, arena, r, all ? 100 : 8);
     fprintf(out, "  repeat: %s\n", lad_repeat(arena, run, r));
-    fprintf(out, "  more:   gpuladder explain %s\n", lad_show_line(arena, r->id, 200));
+    struct lad_why why;
+    bool named = lad_diagnose(arena, r, &why) && why.cause;
+    fprintf(out, "  more:   gpuladder explain %s\n", named ? why.cause->id : lad_show_line(arena, r->id, 200));
     fclose(out);
     put_cut(f, text, all);
     free(text);

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From observations to a cause: applies the rows of diagnose.def to a record. Pure: no I/O, no clock, no state, and no
+ * numbers but the count of rules that hold. What cannot be told apart stays open. */
+#include "harness.h"
+#include <string.h>
+
+enum family { UNSEEN, UNRUN, OTHERDATA, WRONG, TEST };
+static const char *const sentences[] = {
+    [UNSEEN] = "the work was right on the device, the host never saw it",
+    [UNRUN] = "the work never ran, or only in part",
+    [OTHERDATA] = "the work ran on other data",
+    [WRONG] = "the work ran and computed something else",
+    [TEST] = "the test itself is at fault, not the device",
+};
+static const struct row {
+    const char *id;
+    enum family family;
+    const char *place, *rules, *next;
+} rows[] = {
+#define CAUSE(id, family, place, rules, next) {id, family, place, rules, next},
+#define PAIR(a, b, trial, how)
+#include "diagnose.def"
+#undef CAUSE
+#undef PAIR
+};
+static const struct pair {
+    const char *a, *b, *trial, *how;
+} pairs[] = {
+#define CAUSE(id, family, place, rules, next)
+#define PAIR(a, b, trial, how) {a, b, trial, how},
+#include "diagnose.def"
+#undef CAUSE
+#undef PAIR
+};
+
+struct mark {
+    const struct row *row;
+    unsigned proofs, pro, contra, gates, open; /* gates: '?' rules there are; open: those that hold */
+    bool out;
+    const struct lad_obs *about; /* the first observation of the strongest rule */
+};
+
+static const struct lad_obs *find(const struct lad_record *r, const char *name, size_t n)
+{
+    for (size_t i = 0; i < r->n_obs; i++)
+        if (!strncmp(r->obs[i].name, name, n) && !r->obs[i].name[n])
+            return &r->obs[i];
+    return NULL;
+}
+
+static void keep(struct lad_arena *arena, const struct lad_obs *o, const char ***list, size_t *n)
+{
+    const char *text = lad_obs_text(arena, o);
+    for (size_t i = 0; i < *n; i++)
+        if (!strcmp((*list)[i], text))
+            return;
+    *LAD_PUSH(arena, *list, *n) = text;
+}
+
+/* Does the rule hold? Its observations are appended to the list, where there is one; *about is the first of them. */
+static bool holds(struct lad_arena *arena, const struct lad_record *r, const char *rule, size_t n,
+                  const struct lad_obs **about, const char ***list, size_t *n_list)
+{
+    const struct lad_obs *seen[8];
+    size_t n_seen = 0;
+    for (const char *p = rule, *end = rule + n; p < end;) {
+        size_t length = strcspn(p, "& ");
+        bool no = *p == '!';
+        const struct lad_obs *o = find(r, p + no, length - no);
+        if (!o == !no)
+            return false;
+        if (o && n_seen < LAD_N(seen))
+            seen[n_seen++] = o;
+        p += length + 1;
+    }
+    if (n_seen)
+        *about = seen[0];
+    for (size_t i = 0; list && i < n_seen; i++)
+        if (strncmp(seen[i]->name, "case.", 5))
+            keep(arena, seen[i], list, n_list);
+    return true;
+}
+
+static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, const struct row *row, struct lad_why *why)
+{
+    struct mark m = {.row = row};
+    bool proven = false;
+    for (const char *p = row->rules; *p;) {
+        size_t n = strcspn(p, " ");
+        const struct lad_obs *about = NULL;
+        bool contra = *p == '-' || *p == '~', gate = *p == '?';
+        m.gates += gate;
+        if (holds(arena, r, p + 1, n - 1, &about,
+                  !why || gate ? NULL
+                  : contra     ? &why->contra
+                               : &why->pro,
+                  !why     ? NULL
+                  : contra ? &why->n_contra
+                           : &why->n_pro)) {
+            m.proofs += *p == '=';
+            m.pro += *p == '+' || *p == '=';
+            m.contra += *p == '-';
+            m.open += gate;
+            m.out = m.out || *p == '~';
+            if (!contra && !gate && about && (!m.about || (*p == '=' && !proven)))
+                m.about = about;
+            proven = proven || *p == '=';
+        }
+        p += n + strspn(p + n, " ");
+    }
+    m.out = m.out || (m.gates && !m.open) || !m.pro;
+    return m;
+}
+
+static bool better(const struct mark *a, const struct mark *b)
+{
+    if (a->out || b->out)
+        return !a->out;
+    if (!a->proofs != !b->proofs)
+        return a->proofs;
+    return (int)a->pro - (int)a->contra > (int)b->pro - (int)b->contra;
+}
+
+static const struct lad_class *find_class(const char *id)
+{
+    for (int i = 0; i < lad_n_classes; i++)
+        if (!strcmp(lad_classes[i].id, id))
+            return &lad_classes[i];
+    return NULL;
+}
+
+static const struct pair *find_pair(const char *a, const char *b)
+{
+    for (size_t i = 0; i < LAD_N(pairs); i++)
+        if ((!strcmp(pairs[i].a, a) && !strcmp(pairs[i].b, b)) || (!strcmp(pairs[i].a, b) && !strcmp(pairs[i].b, a)))
+            return &pairs[i];
+    return NULL;
+}
+
+static const struct lad_trial *find_trial(const struct lad_record *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_trials; i++)
+        if (!strcmp(r->trial[i].name, name))
+            return &r->trial[i];
+    return NULL;
+}
+
+static const char *say_place(struct lad_arena *arena, const struct mark *m)
+{
+    const char *on = m->about && m->about->on ? m->about->on : NULL, *hole = strstr(m->row->place, "{on}");
+    if (!hole)
+        return m->row->place;
+    return lad_printf(arena, "%.*s%s%s", (int)(hole - m->row->place), m->row->place, on ? on : "the case's buffers",
+                      hole + 4);
+}
+
+/* Why it is open, and what would close it. */
+static void leave_open(struct lad_arena *arena, const struct lad_record *r, const struct mark *best,
+                       const struct mark *next, const struct pair *pair, struct lad_why *why)
+{
+    const struct lad_trial *t = pair && *pair->trial ? find_trial(r, pair->trial) : NULL;
+    const char *because;
+    if (next->out) {
+        why->verdict = lad_printf(arena, "not decided: %s is all that fits, but little speaks for it", best->row->id);
+        return;
+    }
+    if (!pair)
+        because = "what was seen fits both, and there is no experiment for the two yet";
+    else if (!*pair->trial)
+        because = lad_printf(arena, "it takes %s", pair->how);
+    else if (!t)
+        because = lad_printf(arena, "this was not tried: %s", pair->how);
+    else if (!strcmp(t->result, "no"))
+        because = lad_printf(arena, "this cannot be tried here (%s): %s", t->text, pair->how);
+    else
+        because = lad_printf(arena, "the experiment left it open (%s)", t->text);
+    why->verdict = lad_printf(arena, "not decided between %s and %s, because %s", best->row->id, next->row->id, because);
+}
+
+static bool has_something_to_say(const struct lad_record *r)
+{
+    return r->status >= LAD_STATUS_FAIL && r->status != LAD_STATUS_MISSING;
+}
+
+bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, struct lad_why *why)
+{
+    struct lad_record r = *record;
+    *why = (struct lad_why){0};
+    if (!has_something_to_say(record))
+        return false;
+    /* What the ends of a worker say, which the probe could not write down any more. */
+    r.obs = lad_alloc(arena, (record->n_obs + 2) * sizeof *r.obs);
+    if (record->n_obs)
+        memcpy(r.obs, record->obs, record->n_obs * sizeof *r.obs);
+    if (r.status == LAD_STATUS_CRASH || r.status == LAD_STATUS_TIMEOUT || r.status == LAD_STATUS_LOST)
+        r.obs[r.n_obs++] = (struct lad_obs){
+            lad_obs_name(r.status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
+                         : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
+                                                          : LAD_OBS_LOST), r.id, 0};
+    if (r.n_messages)
+        r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r.id, 0};
+
+    struct mark best = {.out = true}, next = best;
+    for (size_t i = 0; i < LAD_N(rows); i++) {
+        struct mark m = weigh(arena, &r, &rows[i], NULL);
+        if (better(&m, &best)) {
+            next = best;
+            best = m;
+        } else if (better(&m, &next)) {
+            next = m;
+        }
+    }
+    if (best.out) {
+        why->sentence = "what was seen points to no cause of the catalogue";
+        why->verdict = "not decided: nothing that was seen points to a cause";
+        why->next = "repeat it alone with -v, and on another device";
+        return true;
+    }
+    const struct pair *pair = next.out ? NULL : find_pair(best.row->id, next.row->id);
+    int lead = next.out ? (int)best.pro - (int)best.contra
+                        : (int)best.pro - (int)best.contra - ((int)next.pro - (int)next.contra);
+    bool alone = best.proofs && (next.out || !next.proofs);
+    why->cause = find_class(best.row->id);
+    why->other = next.out ? NULL : find_class(next.row->id);
+    why->sure = alone && !best.contra ? LAD_SURE_DECIDED : alone || lead >= 2 ? LAD_SURE_LIKELY : LAD_SURE_OPEN;
+    why->place = say_place(arena, &best);
+    why->next = best.row->next;
+    weigh(arena, &r, best.row, why);
+    why->decides = pair ? pair->how : NULL;
+    why->trial = pair && *pair->trial && !find_trial(record, pair->trial) ? pair->trial : NULL;
+    if (why->sure == LAD_SURE_OPEN)
+        leave_open(arena, record, &best, &next, pair, why);
+    else
+        why->verdict = why->sure == LAD_SURE_DECIDED ? "decided" : "likely";
+    why->sentence = sentences[best.row->family];
+    if (why->sure == LAD_SURE_OPEN && !next.out && next.row->family != best.row->family)
+        why->sentence = lad_printf(arena, "either %s, or %s", sentences[best.row->family], sentences[next.row->family]);
+    return true;
+}
+
+const char *lad_diagnose_flaw(struct lad_arena *arena)
+{
+    for (const struct row *row = rows; row < rows + LAD_N(rows); row++) {
+        if (!find_class(row->id))
+            return lad_printf(arena, "no class %s", row->id);
+        for (const char *p = row->rules; *p;) {
+            size_t n = strcspn(p, " ");
+            if (!strchr("?=+-~", *p))
+                return lad_printf(arena, "%s: rule without sign: %.*s", row->id, (int)n, p);
+            for (const char *t = p + 1; t < p + n; t += strcspn(t, "& ") + 1) {
+                bool no = *t == '!';
+                const char *name = lad_printf(arena, "%.*s", (int)(strcspn(t, "& ") - no), t + no);
+                if (lad_obs_find(name) == LAD_OBS_COUNT)
+                    return lad_printf(arena, "%s: no observation %s", row->id, name);
+            }
+            p += n + strspn(p + n, " ");
+        }
+    }
+    for (int i = 0; i < lad_n_classes; i++) {
+        size_t k = 0;
+        while (k < LAD_N(rows) && strcmp(rows[k].id, lad_classes[i].id))
+            k++;
+        if (k == LAD_N(rows))
+            return lad_printf(arena, "class %s has no row", lad_classes[i].id);
+    }
+    for (const struct pair *p = pairs; p < pairs + LAD_N(pairs); p++)
+        if (!find_class(p->a) || !find_class(p->b) ||
+            (*p->trial && lad_obs_find(lad_printf(arena, "%s.cured", p->trial)) == LAD_OBS_COUNT))
+            return lad_printf(arena, "pair %s %s means nothing", p->a, p->b);
+    return NULL;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sets of observations as the instruments leave them, class by class, and what must be said of each; and that less
+ * evidence, or evidence for two classes, is not taken for a decision. */
+#include "harness.h"
+#include "test.h"
+#include <string.h>
+
+static struct lad_arena *arena;
+
+static struct lad_record make(const char *names)
+{
+    struct lad_record r = {.id = "case", .device = "vk-x", .status = LAD_STATUS_FAIL};
+    char *copy = lad_strdup(arena, names), *save;
+    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        enum lad_obs_name name = lad_obs_find(word);
+        CU_ASSERT(name < LAD_OBS_COUNT);
+        if (name < LAD_OBS_COUNT)
+            lad_observe(arena, &r, name, "thing", 3);
+    }
+    return r;
+}
+
+/* As recorded; cause "" is none. `sure`: 'd' decided, 'l' likely, 'o' open between cause and other. */
+static const struct {
+    const char *seen, *cause;
+    char sure;
+    const char *other;
+} sets[] = {
+    {"witness.never-ran markers.landed output.all-canary again.same copied.same sum.as-read later.landed later.kernel-ran "
+     "case.dispatches",
+     "D1", 'o', "E2"},
+    {"witness.never-ran witness.ran-all witness.same-kernel-ran markers.landed output.some-canary case.dispatches", "D1", 'd', ""},
+    {"witness.never-ran markers.landed output.all-canary api.error", "E2", 'd', ""},
+    {"witness.never-ran markers.landed output.all-canary case.indirect direct.cured repeat.same", "I1", 'd', ""},
+    {"witness.never-ran markers.landed output.all-canary whole-groups.cured repeat.same", "D3", 'd', ""},
+    {"witness.count-low witness.one-group-short output.tail markers.landed", "D3", 'd', ""},
+    {"witness.count-low witness.count-over-local output.prefix markers.landed", "D2", 'd', ""},
+    {"witness.count-low witness.count-over-local witness.one-group-short output.prefix", "D2", 'o', "D3"},
+    {"witness.count-twice output.doubled markers.landed", "D4", 'd', ""},
+    {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary markers.landed",
+     "B6", 'd', ""},
+    {"witness.taken-by-earlier witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary markers.landed",
+     "B4", 'd', ""},
+    {"witness.grid-turned output.permuted case.axes", "D5", 'd', ""},
+    {"output.host-canary witness.unread markers.unread again.same copied.same", "U3", 'd', ""},
+    {"output.host-canary again.same copied.same sum.right witness.ran-all markers.landed", "U3", 'd', ""},
+    {"output.host-canary late.arrived again.right", "S1", 'd', ""},
+    {"output.all-canary again.right copied.right sum.right witness.ran-all", "S1", 'd', ""},
+    {"output.stale-blocks again.same copied.right sum.right witness.ran-all case.mapped", "S2", 'd', ""},
+    {"output.all-canary again.same copied.right sum.right witness.ran-all case.mapped case.host-pointer", "A3", 'd', ""},
+    {"input.canary ran-on.canary output.all-other witness.ran-all markers.landed sum.as-read again.same", "U1", 'd', ""},
+    {"ran-on.canary output.all-other witness.ran-all case.noncoherent case.mapped input.canary-blocks", "A2", 'd', ""},
+    {"input.canary-tail output.prefix-zero witness.ran-all", "U4", 'd', ""},
+    {"output.host-canary-tail witness.ran-all", "U4", 'd', ""},
+    {"ran-on.other-buffer input.right output.all-other witness.ran-all", "B1", 'd', ""},
+    {"ran-on.zero input.right output.all-other witness.ran-all", "B2", 'd', ""},
+    {"ran-on.zero input.right output.all-other witness.ran-all case.table", "I2", 'd', ""},
+    {"ran-on.shifted input.right output.all-other witness.ran-all case.offset", "B3", 'd', ""},
+    {"witness.scalar-zero output.factor output.all-other input.right", "B4", 'd', ""},
+    {"witness.scalar-low-half output.all-other input.right", "B4", 'd', ""},
+    {"witness.stale-kernel output.all-other", "C1", 'd', ""},
+    {"witness.local-size witness.count-low output.one-per-group", "C2", 'd', ""},
+    {"witness.constant output.all-other", "C2", 'd', ""},
+    {"output.group-prefix witness.ran-all case.local-memory input.right", "W2", 'd', ""},
+    {"redzone.behind witness.ran-all output.all-other", "Z3", 'd', ""},
+    {"output.near witness.ran-all input.right case.floats", "N2", 'd', ""},
+    {"plant.lost plant.fill-lost", "A1", 'd', ""},
+    {"plant.lost plant.fill-kept", "U1", 'd', ""},
+    {"api.allocation", "A1", 'd', ""},
+    {"api.lost", "T1", 'd', ""},
+    {"witness.ran-all case.queues case.stages output.some-canary one-queue.cured wait-each.cured repeat.same", "S4", 'd', ""},
+    {"witness.ran-all case.stages output.all-other wait-each.cured repeat.same", "S3", 'd', ""},
+    {"output.all-canary case.transfers-only case.fill other-fill.cured repeat.same", "A4", 'd', ""},
+    {"host.same witness.ran-all output.all-other input.right", "O1", 'd', ""},
+    {"sweep.limit witness.count-low", "Z2", 'd', ""},
+    {"markers.landed later.landed", "", 'o', ""},
+};
+
+static void test_sets(void)
+{
+    for (size_t i = 0; i < LAD_N(sets); i++) {
+        struct lad_record r = make(sets[i].seen);
+        struct lad_why why;
+        CU_ASSERT(lad_diagnose(arena, &r, &why));
+        const char *cause = why.cause ? why.cause->id : "", *other = why.other ? why.other->id : "";
+        char sure = "old"[why.sure];
+        bool ok = !strcmp(cause, sets[i].cause) && sure == sets[i].sure && (!*sets[i].other || !strcmp(other, sets[i].other));
+        if (!ok)
+            printf("\n  %s\n    -> %s %c (%s), expected %s %c (%s)", sets[i].seen, cause, sure, other, sets[i].cause,
+                   sets[i].sure, sets[i].other);
+        CU_ASSERT(ok);
+        CU_ASSERT(why.sentence && why.verdict && why.next);
+        CU_ASSERT(!*cause || (why.place && !strchr(why.place, '{') && why.n_pro > 0));
+    }
+}
+
+/* The kinds of failure that a first line must tell apart. */
+static void test_sentences(void)
+{
+    static const char *const wanted[][2] = {{"output.host-canary sum.right again.same", "never saw it"},
+                                            {"witness.never-ran markers.landed output.all-canary", "never ran"},
+                                            {"input.canary ran-on.canary", "other data"},
+                                            {"witness.stale-kernel", "something else"},
+                                            {"host.same", "test itself"}};
+    for (size_t i = 0; i < LAD_N(wanted); i++) {
+        struct lad_record r = make(wanted[i][0]);
+        struct lad_why why;
+        CU_ASSERT(lad_diagnose(arena, &r, &why) && strstr(why.sentence, wanted[i][1]));
+    }
+}
+
+static void test_silence(void)
+{
+    static const enum lad_status quiet[] = {LAD_STATUS_PASS, LAD_STATUS_SKIP, LAD_STATUS_BLOCKED, LAD_STATUS_MISSING};
+    for (size_t i = 0; i < LAD_N(quiet); i++) {
+        struct lad_record r = make("witness.never-ran markers.landed");
+        struct lad_why why;
+        r.status = quiet[i];
+        CU_ASSERT(!lad_diagnose(arena, &r, &why));
+    }
+}
+
+/* No single observation but a proof decides, and a proof for two classes leaves it open. */
+static void test_no_haste(void)
+{
+    static const char *const weak[] = {"witness.ran-all",   "output.all-zero", "output.all-other", "output.scattered",
+                                       "output.all-canary", "again.same",      "output.nan",       "repeat.changed",
+                                       "messages",          "input.right",     "input.changed",    "sum.neither"};
+    struct lad_why why;
+    for (size_t i = 0; i < LAD_N(weak); i++) {
+        struct lad_record r = make(weak[i]);
+        CU_ASSERT(lad_diagnose(arena, &r, &why) && why.sure == LAD_SURE_OPEN);
+    }
+    struct lad_record both = make("witness.stale-kernel witness.constant");
+    CU_ASSERT(lad_diagnose(arena, &both, &why) && why.sure == LAD_SURE_OPEN && why.cause && why.other);
+    CU_ASSERT(strstr(why.verdict, "not decided between") && strstr(why.verdict, "because"));
+}
+
+static void test_pure(void)
+{
+    struct lad_record r = make("witness.never-ran markers.landed output.all-canary"), copy = r;
+    struct lad_why one, two;
+    CU_ASSERT(lad_diagnose(arena, &r, &one) && lad_diagnose(arena, &r, &two));
+    CU_ASSERT_EQUAL(one.cause, two.cause);
+    CU_ASSERT_EQUAL(one.n_pro, two.n_pro);
+    CU_ASSERT_EQUAL(memcmp(&r, &copy, sizeof r), 0);
+}
+
+static void test_table(void)
+{
+    const char *flaw = lad_diagnose_flaw(arena);
+    if (flaw)
+        printf("\n  %s", flaw);
+    CU_ASSERT(!flaw);
+}
+
+int main(void)
+{
+    static const struct lad_test tests[] = {{"every row means something", test_table},
+                                            {"recorded sets", test_sets},
+                                            {"kinds of failure", test_sentences},
+                                            {"nothing to explain", test_silence},
+                                            {"no hasty decision", test_no_haste},
+                                            {"pure", test_pure},
+                                            {NULL, NULL}};
+    arena = lad_arena_create();
+    int status = lad_test_main("diagnose", tests);
+    lad_arena_destroy(&arena);
+    return status;
+}
