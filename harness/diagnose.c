@@ -200,6 +200,9 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     if (r.n_messages)
         r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r.id, 0};
 
+    if (!r.n_obs)
+        return false; /* a journal without instruments */
+
     struct mark best = {.out = true}, next = best;
     for (size_t i = 0; i < LAD_N(rows); i++) {
         struct mark m = weigh(arena, &r, &rows[i], NULL);
