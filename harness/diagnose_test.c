@@ -62,7 +62,7 @@ static const struct {
     {"witness.local-size witness.count-low output.one-per-group", "C2", 'd', ""},
     {"witness.constant output.all-other", "C2", 'd', ""},
     {"output.group-prefix witness.ran-all case.local-memory input.right", "W2", 'd', ""},
-    {"redzone.behind witness.ran-all output.all-other", "Z3", 'd', ""},
+    {"redzone.behind witness.ran-all output.all-other", "Z3", 'l', ""},
     {"output.near witness.ran-all input.right case.floats", "N2", 'd', ""},
     {"plant.lost plant.fill-lost", "A1", 'd', ""},
     {"plant.lost plant.fill-kept", "U1", 'd', ""},

@@ -679,6 +679,10 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     }
     if (!groups || !ran->times)
         return;
+    if (!w[LAD_W_MAGIC] && !w[LAD_W_COUNT]) {
+        see(p, LAD_OBS_W_ZERO, on, 0);
+        return;
+    }
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) && !count) {
         see(p, LAD_OBS_W_NEVER, on, 0);
         return;
