@@ -152,6 +152,12 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     struct lad_obj *o = &p->obj[p->n];
     struct lad_data *d = &p->data[p->n];
     int64_t count;
+    if (p->change.device_memory && b->mem != LAD_MEM_DEVICE) {
+        struct lad_case_buf *other = lad_alloc(p->arena, sizeof *other);
+        *other = *b;
+        other->mem = LAD_MEM_DEVICE;
+        b = other;
+    }
     if (!lad_point_value(p, b->count, 0, &count))
         return false;
     if (count < 0 || p->n == LAD_MAX_BUFS) {
@@ -259,7 +265,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     lad_canary_fill(input ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, start, whole, 0 - o->front / 4);
     if (o->front)
         memcpy(start, &tag, sizeof tag);
-    if (holds_grid(p->c, o->buf->name))
+    if (holds_grid(p->c, o->buf->name) || (p->change.zeros && !input))
         memset(d->before, 0, o->bytes);
     if (!lad_gpu_plant(p->gpu, o->gpu, 0, start, whole))
         return lad_point_api_failed(p, "planting a canary");

@@ -33,6 +33,9 @@ struct lad_point {
     uint32_t *words;
     struct lad_ran *ran;
     size_t n_ran, n_dispatches;
+    struct lad_change {  /* what an experiment does otherwise than the case says */
+        bool wait_each, zeros, direct, one_queue, device_memory;
+    } change;
     bool timed;          /* witness off, nothing checked */
     double longest_ns;   /* of the measured dispatches */
     uint64_t measure_ns; /* spent on figures */
@@ -62,6 +65,10 @@ void lad_observe_case(struct lad_point *);    /* what kind of case it is */
 void lad_observe_results(struct lad_point *); /* outputs and inputs, after they were read back */
 void lad_observe_witness(struct lad_point *, size_t slot, const struct lad_ran *);
 void lad_observe_api(struct lad_point *, const char *doing);
+
+/* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs it
+ * at one value into p->r; false: the device takes no more work. */
+void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct lad_point *, int64_t));
 
 /* judge.c */
 void lad_point_judge(struct lad_point *); /* reads everything back and sets the verdict */

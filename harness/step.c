@@ -111,7 +111,12 @@ static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t 
     d.witness = p->timed ? NULL : p->witness;
     d.scalars = scalars;
     d.reach = reach;
-    if (s->indirect) {
+    if (p->change.one_queue)
+        d.queue = 0;
+    if (s->indirect && p->change.direct) {
+        const struct lad_data *grid = &p->data[lad_point_obj(p, s->indirect) - p->obj];
+        memcpy(d.groups, (const char *)grid->before + offset, sizeof d.groups);
+    } else if (s->indirect) {
         d.indirect = lad_point_obj(p, s->indirect)->gpu;
         d.indirect_offset = lad_point_obj(p, s->indirect)->front + (uint64_t)offset;
     }
@@ -228,7 +233,8 @@ bool lad_point_steps(struct lad_point *p)
     if (!mark(p, 0))
         return false;
     for (size_t i = 0; i < p->c->n_steps; i++)
-        if (!do_step(p, &p->c->steps[i], 1) || (p->c->ordered && !lad_gpu_barrier(p->gpu)))
+        if (!do_step(p, &p->c->steps[i], 1) || (p->c->ordered && !lad_gpu_barrier(p->gpu)) ||
+            (p->change.wait_each && p->gpu->n_recorded && !wait_here(p)))
             return false;
     return mark(p, 1) && wait_here(p);
 }

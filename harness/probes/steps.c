@@ -102,6 +102,7 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
     const struct lad_case *c = p->c;
     struct lad_record want = *record, best = *record;
     uint64_t last_ns = 0, build_ns = 0, first_ns = 0;
+    bool alive = true;
     size_t i, n = c->sweep ? c->n_sweep : 1;
     for (i = 0; i < n; i++) {
         int64_t value = c->sweep ? c->sweep_values[i] : 0;
@@ -115,7 +116,7 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         uint64_t start = lad_now_ns();
         p->measure_ns = 0;
         p->r = &r;
-        bool alive = run_point(p, value);
+        alive = run_point(p, value);
         last_ns = lad_now_ns() - start - p->measure_ns;
         uint64_t once = r.build_ns + (i ? 0 : r.first_ns); /* the first wait of all compiles */
         last_ns -= once < last_ns ? once : last_ns;
@@ -132,7 +133,7 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
             break;
         if (failed(&r)) {
             if (i)
-                bisect(p, &want, &best, c->sweep_values[i - 1], value);
+                alive = bisect(p, &want, &best, c->sweep_values[i - 1], value);
             else
                 best.sweep_failed = value;
             best.sweep_reached = value;
@@ -152,6 +153,8 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
     p->r = record;
     if (record->status == LAD_STATUS_PASS)
         check_floors(p);
+    else if (record->status == LAD_STATUS_FAIL && alive)
+        lad_experiments(p, record, run_point);
 }
 
 static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena *arena, struct lad_record *record)
