@@ -20,14 +20,16 @@ enum { MOST = 64 };
 /* Entry points of a device that are called from here. */
 #define DEVICE_CALLS(X)                                                                                                \
     X(DestroyDevice)                                                                                                   \
-    X(QueueSubmit) X(QueueWaitIdle) X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory)             \
-        X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges)                       \
-            X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer)            \
-                X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool)         \
-                    X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer)       \
-                        X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets)        \
-                            X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect)               \
-                                X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp)
+    X(QueueSubmit)                                                                                                     \
+    X(QueueWaitIdle) X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory)              \
+        X(BindBufferMemory) X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges)     \
+            X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer) X(CreateShaderModule)                      \
+                X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool) X(DestroyDescriptorPool)      \
+                    X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer) X(FreeCommandBuffers)          \
+                        X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants)          \
+                            X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect) X(CmdFillBuffer) X(CmdCopyBuffer) \
+                                X(CmdWriteTimestamp) X(CmdPipelineBarrier2) X(CmdPipelineBarrier2KHR) X(CmdWaitEvents) \
+                                    X(CmdExecuteCommands) X(CmdPushDescriptorSetKHR)
 
 struct mapping {
     VkDeviceMemory memory;
@@ -637,6 +639,49 @@ static VKAPI_ATTR void VKAPI_CALL CmdPipelineBarrier(VkCommandBuffer handle, VkP
     leave();
 }
 
+static VKAPI_ATTR void VKAPI_CALL CmdPipelineBarrier2(VkCommandBuffer handle, const VkDependencyInfo *info)
+{
+    struct device *d = enter(handle);
+    if (!HIT(d, S3_vk_no_barrier)) {
+        flush_cmd(d, get_cmd(d, handle));
+        (d->CmdPipelineBarrier2 ? d->CmdPipelineBarrier2 : d->CmdPipelineBarrier2KHR)(handle, info);
+    }
+    leave();
+}
+
+static VKAPI_ATTR void VKAPI_CALL CmdWaitEvents(VkCommandBuffer handle, uint32_t n, const VkEvent *events,
+                                                VkPipelineStageFlags from, VkPipelineStageFlags to, uint32_t n_memory,
+                                                const VkMemoryBarrier *memory, uint32_t n_buffers,
+                                                const VkBufferMemoryBarrier *buffers, uint32_t n_images,
+                                                const VkImageMemoryBarrier *images)
+{
+    struct device *d = enter(handle);
+    flush_cmd(d, get_cmd(d, handle));
+    d->CmdWaitEvents(handle, n, events, from, to, n_memory, memory, n_buffers, buffers, n_images, images);
+    leave();
+}
+
+static VKAPI_ATTR void VKAPI_CALL CmdExecuteCommands(VkCommandBuffer handle, uint32_t n, const VkCommandBuffer *inner)
+{
+    struct device *d = enter(handle);
+    flush_cmd(d, get_cmd(d, handle));
+    d->CmdExecuteCommands(handle, n, inner);
+    leave();
+}
+
+/* What it binds cannot be bound again later: from here on this command buffer is left as it is. */
+static VKAPI_ATTR void VKAPI_CALL CmdPushDescriptorSetKHR(VkCommandBuffer handle, VkPipelineBindPoint point,
+                                                          VkPipelineLayout layout, uint32_t set, uint32_t n,
+                                                          const VkWriteDescriptorSet *writes)
+{
+    struct device *d = enter(handle);
+    struct cmd *c = get_cmd(d, handle);
+    flush_cmd(d, c);
+    c->strange = true;
+    d->CmdPushDescriptorSetKHR(handle, point, layout, set, n, writes);
+    leave();
+}
+
 static VKAPI_ATTR void VKAPI_CALL CmdWriteTimestamp(VkCommandBuffer handle, VkPipelineStageFlagBits stage,
                                                     VkQueryPool pool, uint32_t query)
 {
@@ -1226,6 +1271,11 @@ static PFN_vkVoidFunction find_hook(const char *name)
         HOOK(CmdDispatchIndirect),
         HOOK(CmdFillBuffer),
         HOOK(CmdCopyBuffer),
+        HOOK(CmdPipelineBarrier2),
+        {"vkCmdPipelineBarrier2KHR", (PFN_vkVoidFunction)CmdPipelineBarrier2},
+        HOOK(CmdWaitEvents),
+        HOOK(CmdExecuteCommands),
+        HOOK(CmdPushDescriptorSetKHR),
         HOOK(QueueSubmit),
         HOOK(WaitForFences),
         HOOK(GetFenceStatus),
