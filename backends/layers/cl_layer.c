@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { MOST = 256, ARGS = 72, AHEAD_MS = 50 };
+enum { MOST = 256, ARGS = 72, AHEAD_MS = 50, BUILD_MS = 1000 };
 
 struct mem {
     cl_mem handle;
@@ -143,6 +143,8 @@ static void let_run(cl_command_queue q)
     struct timespec begin, now;
     cl_int status = CL_QUEUED;
     cl_event end;
+    /* A fault is to be seen even where the driver has yet to compile. */
+    int most_ms = lad_inject_on(&set, LAD_FAULT_S4_cl_no_wait_list) ? BUILD_MS : AHEAD_MS;
     if (to->clEnqueueMarkerWithWaitList(q, 0, NULL, &end) != CL_SUCCESS)
         return;
     to->clFlush(q);
@@ -152,7 +154,7 @@ static void let_run(cl_command_queue q)
         nanosleep(&(struct timespec){0, 100000}, NULL);
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while (status > CL_COMPLETE &&
-             (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < AHEAD_MS);
+             (now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < most_ms);
     to->clReleaseEvent(end);
 }
 
@@ -250,6 +252,9 @@ static cl_command_queue CL_API_CALL CreateCommandQueue(cl_context c, cl_device_i
 {
     cl_command_queue q = to->clCreateCommandQueue(c, d, how, rc);
     pthread_mutex_lock(&lock);
+    struct queue *stale = q ? find_queue(q) : NULL; /* events may have kept it alive beyond its release */
+    if (stale)
+        memmove(stale, stale + 1, (size_t)(queues + --n_queues - stale) * sizeof *stale);
     if (q && n_queues < MOST)
         queues[n_queues++] = (struct queue){.handle = q, .hidden = to->clCreateCommandQueue(c, d, how, NULL)};
     pthread_mutex_unlock(&lock);
