@@ -81,7 +81,8 @@ static bool holds(struct lad_arena *arena, const struct lad_record *r, const cha
     return true;
 }
 
-static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, const struct row *row, struct lad_why *why)
+static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, const struct row *row,
+                         struct lad_why *why)
 {
     struct mark m = {.row = row};
     bool proven = false;
@@ -174,7 +175,8 @@ static void leave_open(struct lad_arena *arena, const struct lad_record *r, cons
         because = lad_printf(arena, "this cannot be tried here (%s): %s", t->text, pair->how);
     else
         because = lad_printf(arena, "the experiment left it open (%s)", t->text);
-    why->verdict = lad_printf(arena, "not decided between %s and %s, because %s", best->row->id, next->row->id, because);
+    why->verdict =
+        lad_printf(arena, "not decided between %s and %s, because %s", best->row->id, next->row->id, because);
 }
 
 static bool has_something_to_say(const struct lad_record *r)
@@ -193,10 +195,10 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     if (record->n_obs)
         memcpy(r.obs, record->obs, record->n_obs * sizeof *r.obs);
     if (r.status == LAD_STATUS_CRASH || r.status == LAD_STATUS_TIMEOUT || r.status == LAD_STATUS_LOST)
-        r.obs[r.n_obs++] = (struct lad_obs){
-            lad_obs_name(r.status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
-                         : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
-                                                          : LAD_OBS_LOST), r.id, 0};
+        r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(r.status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
+                                                         : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
+                                                                                          : LAD_OBS_LOST),
+                                            r.id, 0};
     if (r.n_messages)
         r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r.id, 0};
 

@@ -26,10 +26,12 @@ static const struct {
     char sure;
     const char *other;
 } sets[] = {
-    {"witness.never-ran markers.landed output.all-canary again.same copied.same sum.as-read later.landed later.kernel-ran "
+    {"witness.never-ran markers.landed output.all-canary again.same copied.same sum.as-read later.landed "
+     "later.kernel-ran "
      "case.dispatches",
      "D1", 'o', "E2"},
-    {"witness.never-ran witness.ran-all witness.same-kernel-ran markers.landed output.some-canary case.dispatches", "D1", 'd', ""},
+    {"witness.never-ran witness.ran-all witness.same-kernel-ran markers.landed output.some-canary case.dispatches",
+     "D1", 'd', ""},
     {"witness.never-ran markers.landed output.all-canary api.error", "E2", 'd', ""},
     {"witness.never-ran markers.landed output.all-canary case.indirect direct.cured repeat.same", "I1", 'd', ""},
     {"witness.never-ran markers.landed output.all-canary whole-groups.cured repeat.same", "D3", 'd', ""},
@@ -37,9 +39,11 @@ static const struct {
     {"witness.count-low witness.count-over-local output.prefix markers.landed", "D2", 'd', ""},
     {"witness.count-low witness.count-over-local witness.one-group-short output.prefix", "D2", 'o', "D3"},
     {"witness.count-twice output.doubled markers.landed", "D4", 'd', ""},
-    {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary markers.landed",
+    {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary "
+     "markers.landed",
      "B6", 'd', ""},
-    {"witness.taken-by-earlier witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary markers.landed",
+    {"witness.taken-by-earlier witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary "
+     "markers.landed",
      "B4", 'd', ""},
     {"witness.grid-turned output.permuted case.axes", "D5", 'd', ""},
     {"output.host-canary witness.unread markers.unread again.same copied.same", "U3", 'd', ""},
@@ -47,8 +51,10 @@ static const struct {
     {"output.host-canary late.arrived again.right", "S1", 'd', ""},
     {"output.all-canary again.right copied.right sum.right witness.ran-all", "S1", 'd', ""},
     {"output.stale-blocks again.same copied.right sum.right witness.ran-all case.mapped", "S2", 'd', ""},
-    {"output.all-canary again.same copied.right sum.right witness.ran-all case.mapped case.host-pointer", "A3", 'd', ""},
-    {"input.canary ran-on.canary output.all-other witness.ran-all markers.landed sum.as-read again.same", "U1", 'd', ""},
+    {"output.all-canary again.same copied.right sum.right witness.ran-all case.mapped case.host-pointer", "A3", 'd',
+     ""},
+    {"input.canary ran-on.canary output.all-other witness.ran-all markers.landed sum.as-read again.same", "U1", 'd',
+     ""},
     {"ran-on.canary output.all-other witness.ran-all case.noncoherent case.mapped input.canary-blocks", "A2", 'd', ""},
     {"input.canary-tail output.prefix-zero witness.ran-all", "U4", 'd', ""},
     {"output.host-canary-tail witness.ran-all", "U4", 'd', ""},
@@ -68,7 +74,8 @@ static const struct {
     {"plant.lost plant.fill-kept", "U1", 'd', ""},
     {"api.allocation", "A1", 'd', ""},
     {"api.lost", "T1", 'd', ""},
-    {"witness.ran-all case.queues case.stages output.some-canary one-queue.cured wait-each.cured repeat.same", "S4", 'd', ""},
+    {"witness.ran-all case.queues case.stages output.some-canary one-queue.cured wait-each.cured repeat.same", "S4",
+     'd', ""},
     {"witness.ran-all case.stages output.all-other wait-each.cured repeat.same", "S3", 'd', ""},
     {"output.all-canary case.transfers-only case.fill other-fill.cured repeat.same", "A4", 'd', ""},
     {"host.same witness.ran-all output.all-other input.right", "O1", 'd', ""},
@@ -84,7 +91,8 @@ static void test_sets(void)
         CU_ASSERT(lad_diagnose(arena, &r, &why));
         const char *cause = why.cause ? why.cause->id : "", *other = why.other ? why.other->id : "";
         char sure = "old"[why.sure];
-        bool ok = !strcmp(cause, sets[i].cause) && sure == sets[i].sure && (!*sets[i].other || !strcmp(other, sets[i].other));
+        bool ok =
+            !strcmp(cause, sets[i].cause) && sure == sets[i].sure && (!*sets[i].other || !strcmp(other, sets[i].other));
         if (!ok)
             printf("\n  %s\n    -> %s %c (%s), expected %s %c (%s)", sets[i].seen, cause, sure, other, sets[i].cause,
                    sets[i].sure, sets[i].other);

@@ -28,8 +28,9 @@ static bool find_whole(struct lad_point *p, int64_t *value)
     const struct lad_step *s = p->c->steps;
     while (s < p->c->steps + p->c->n_steps && s->kind != LAD_STEP_DISPATCH)
         s++;
-    if (!p->c->sweep || s == p->c->steps + p->c->n_steps || !s->items[0].text || strcmp(s->items[0].text, p->c->sweep) ||
-        !lad_point_value(p, s->local[0], 1, &local) || local < 2 || *value % local == 0)
+    if (!p->c->sweep || s == p->c->steps + p->c->n_steps || !s->items[0].text ||
+        strcmp(s->items[0].text, p->c->sweep) || !lad_point_value(p, s->local[0], 1, &local) || local < 2 ||
+        *value % local == 0)
         return false;
     *value += local - *value % local;
     return true;
@@ -65,16 +66,16 @@ static bool make(struct lad_point *p, struct lad_record *record, const struct ki
     p->r = record;
     if (r.status == LAD_STATUS_SKIP)
         return alive;
-    int result = r.status == LAD_STATUS_PASS                                                   ? 0
+    int result = r.status == LAD_STATUS_PASS ? 0
                  : r.status == record->status && !strcmp(r.type ? r.type : "", record->type) &&
-                         !strcmp(first_signature(&r), first_signature(record))                 ? 1
-                                                                                               : 2;
+                         !strcmp(first_signature(&r), first_signature(record))
+                     ? 1
+                     : 2;
     static const char *const results[] = {"cured", "same", "changed"};
     enum lad_obs_name name = (enum lad_obs_name)(k->cured + (unsigned)result);
     lad_observe(p->arena, record, name, p->c->sweep, value);
-    *LAD_PUSH(p->arena, record->trial, record->n_trials) =
-        (struct lad_trial){k->name, results[result], lad_obs_text(p->arena, &record->obs[record->n_obs - 1]),
-                           lad_now_ns() - start};
+    *LAD_PUSH(p->arena, record->trial, record->n_trials) = (struct lad_trial){
+        k->name, results[result], lad_obs_text(p->arena, &record->obs[record->n_obs - 1]), lad_now_ns() - start};
     return alive;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns what was read back after a failure into observations: patterns of the outputs, what the results would be on other
- * data, what became of the inputs, what the witnesses say. No judgement here: diagnose.c does that. */
+/* Turns what was read back after a failure into observations: patterns of the outputs, what the results would be on
+ * other data, what became of the inputs, what the witnesses say. No judgement here: diagnose.c does that. */
 #include "../kernels/witness.h"
 #include "point.h"
 #include <math.h>
@@ -78,8 +78,8 @@ void lad_observe_api(struct lad_point *p, const char *doing)
     const struct lad_fail *f = &p->gpu->fail;
     const char *call = lad_printf(p->arena, "%s (%s)", f->call, f->code);
     see(p,
-        f->lost                               ? LAD_OBS_API_LOST
-        : f->timeout                          ? LAD_OBS_API_TIMEOUT
+        f->lost                                ? LAD_OBS_API_LOST
+        : f->timeout                           ? LAD_OBS_API_TIMEOUT
         : !strncmp(doing, "making buffer", 13) ? LAD_OBS_API_ALLOC
         : !strncmp(doing, "building", 8)       ? LAD_OBS_API_BUILD
                                                : LAD_OBS_API_ERROR,
@@ -171,8 +171,8 @@ struct scan {
     char *kind;         /* '.' right, ',' right as it was not to be written, else as lad_kind_of */
     uint64_t n, wrong, of[128], first, last;
     uint64_t right, right_before, right_after; /* right elements: all, ahead of the first wrong one, behind the last */
-    bool contiguous;    /* no right one among the wrong ones */
-    uint64_t lanes;     /* of a workgroup of the case's first dispatch */
+    bool contiguous;                           /* no right one among the wrong ones */
+    uint64_t lanes;                            /* of a workgroup of the case's first dispatch */
 };
 
 static bool is_bad(const struct scan *s, uint64_t i)
@@ -527,12 +527,18 @@ static void try_scalars(struct lad_point *p, const struct scan *s)
 static void observe_output(struct lad_point *p, const struct lad_expect *e, const struct lad_seen *seen)
 {
     struct lad_obj *o = lad_point_obj(p, e->buf);
-    struct scan s = {.e = e, .oracle = lad_oracle_find(e->oracle), .d = &p->data[o - p->obj], .name = e->buf,
-                     .type = o->buf->type, .n = seen->n, .contiguous = true};
+    struct scan s = {.e = e,
+                     .oracle = lad_oracle_find(e->oracle),
+                     .d = &p->data[o - p->obj],
+                     .name = e->buf,
+                     .type = o->buf->type,
+                     .n = seen->n,
+                     .contiguous = true};
     struct lad_oracle_in in = {p->data, p->n, &p->scope, e->with, p->gpu};
     if (!seen->n_wrong || seen->n > MOST_SCANNED || seen->n_checked < seen->n) {
-        if (seen->n_wrong && !strcmp(seen->map, lad_printf(p->arena, "%lluP", (unsigned long long)(
-                                                                   (seen->n + seen->bin - 1) / seen->bin))))
+        if (seen->n_wrong &&
+            !strcmp(seen->map,
+                    lad_printf(p->arena, "%lluP", (unsigned long long)((seen->n + seen->bin - 1) / seen->bin))))
             see(p, LAD_OBS_OUT_KEPT, s.name, (int64_t)seen->n);
         return;
     }
@@ -654,13 +660,13 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
         if (s)
             memcpy(&previous, (const char *)p->ran[i].scalars + k->scalars[s - 1].offset, k->scalars[s - 1].bytes);
         see(p,
-            other                                          ? LAD_OBS_W_S_PREVIOUS
-            : !got                                         ? LAD_OBS_W_S_ZERO
+            other  ? LAD_OBS_W_S_PREVIOUS
+            : !got ? LAD_OBS_W_S_ZERO
             : got == (wanted & 0xFFFFFFFFu) || got == (wanted & 0xFFFFu) || got == (wanted & 0xFFu) ? LAD_OBS_W_S_LOW
             : got == turn_bytes(wanted, bytes) || (bytes == 8 && got == (wanted << 32 | wanted >> 32))
-                                                           ? LAD_OBS_W_S_SWAPPED
-            : got == next || (s && got == previous)        ? LAD_OBS_W_S_SHIFTED
-                                                           : LAD_OBS_W_S_OTHER,
+                ? LAD_OBS_W_S_SWAPPED
+            : got == next || (s && got == previous) ? LAD_OBS_W_S_SHIFTED
+                                                    : LAD_OBS_W_S_OTHER,
             on, (int64_t)got);
     }
 }
@@ -713,13 +719,15 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     if (count < wanted) {
         see(p, LAD_OBS_W_LOW, on, count);
         uint64_t divided = groups / lanes + (groups % lanes != 0);
-        if (lanes > 1 && groups > 1 && count % lanes == 0 && (count == divided * lanes || count == groups / lanes * lanes))
+        if (lanes > 1 && groups > 1 && count % lanes == 0 &&
+            (count == divided * lanes || count == groups / lanes * lanes))
             see(p, LAD_OBS_W_LOW_LOCAL, on, (int64_t)lanes);
         if (lanes > 1 && count + (uint64_t)ran->times * lanes * (groups / ran->groups[0]) == wanted)
             see(p, LAD_OBS_W_LOW_GROUP, on, (int64_t)(count / lanes));
     }
     if (count > wanted)
-        see(p, count % wanted ? LAD_OBS_W_HIGH : LAD_OBS_W_TWICE, on, count % wanted ? count : count / wanted * ran->times);
+        see(p, count % wanted ? LAD_OBS_W_HIGH : LAD_OBS_W_TWICE, on,
+            count % wanted ? count : count / wanted * ran->times);
     observe_scalars(p, i, w);
     if (p->r->n_obs == before)
         see(p, LAD_OBS_W_ALL, on, count);
