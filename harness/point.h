@@ -66,8 +66,8 @@ void lad_observe_results(struct lad_point *); /* outputs and inputs, after they 
 void lad_observe_witness(struct lad_point *, size_t slot, const struct lad_ran *);
 void lad_observe_api(struct lad_point *, const char *doing);
 
-/* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs it
- * at one value into p->r; false: the device takes no more work. */
+/* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs
+ * it at one value into p->r; false: the device takes no more work. */
 void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct lad_point *, int64_t));
 
 /* judge.c */
