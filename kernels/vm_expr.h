@@ -99,7 +99,7 @@
         } else if (op == X_CALL) {
             rv = (sub == 0u ? now : now & U64(0xFFFFFFFFu)) & m;
         } else if (op == X_PUSH_SIGNAL || op == X_INDEX) {
-            if (arg >= N_SIGNALS || (SIGNAL(arg, 3u) > 1u) != (op == X_INDEX)) {
+            if (arg >= n_signals || (SIGNAL(arg, 3u) > 1u) != (op == X_INDEX)) {
                 bad = E_EXPR;
             } else if ((SIGNAL(arg, 4u) & 1u) != 0u || SIGNAL(arg, 2u) > 64u) {
                 bad = E_CAPABILITY;

@@ -9,7 +9,6 @@
                     } else {
                         word = ip < length ? CODE(at + ip) : 0u;
                         fetched = true;
-                        shown_pid = p;
                         shown_ip = ip;
                     }
                     op = word & 255u;
@@ -23,12 +22,12 @@
                     } else {
                         if (op == U32(OP_SERVICE_CALL) && arg < N_SERVICES) {
                             uint f = SERVICE(arg, 4u), first = SERVICE(arg, 2u), args = SERVICE(arg, 3u);
-                            stall = (f & 121u) == 0u && ((f & 2u) == 0u || gid == 0u) && first <= N_SERVICE_ARGS &&
-                                    args <= N_SERVICE_ARGS - first && args <= n_args && RING_TAIL - RING_HEAD >= capacity;
+                            stall = (f & 121u) == 0u && ((f & 2u) == 0u || gid == 0u) && first <= n_service_args &&
+                                    args <= n_service_args - first && args <= n_args && RING_TAIL - RING_HEAD >= capacity;
                         }
                         /* whether it stalls is known after evaluation; until then it does not count */
-                        deferred = op == U32(OP_ASSIGN_DELAY) && arg < N_DELAY_ASSIGNS && (DELAY_ASSIGN(arg, 0u) & 1031u) == 7u &&
-                                   DELAY_ASSIGN(arg, 1u) < N_SIGNALS && (WAIT_ID(p) & PENDING_DELAY) == 0u;
+                        deferred = op == U32(OP_ASSIGN_DELAY) && arg < n_delay_assigns && (DELAY_ASSIGN(arg, 0u) & 1031u) == 7u &&
+                                   DELAY_ASSIGN(arg, 1u) < n_signals && (WAIT_ID(p) & PENDING_DELAY) == 0u;
                         if (stall) {
                             act = ACT_STALL;
                         } else if (!deferred && runaway != U64(0) && spent >= runaway) {
@@ -85,7 +84,7 @@
                         case OP_REPEAT:
                             if (have < 2u) {
                                 err = E_IP_RANGE;
-                            } else if (arg >= N_REPEATS) {
+                            } else if (arg >= n_repeats) {
                                 err = E_TABLE_INDEX;
                             } else if (o1 >= length || o2 >= length) {
                                 err = E_IP_RANGE;
@@ -101,7 +100,7 @@
                                 err = E_TABLE_INDEX;
                             else if ((ASSIGN(arg, 0u) & 3u) != (op == U32(OP_ASSIGN_NB) ? 1u : 0u))
                                 err = E_ENTRY;
-                            else if (ASSIGN(arg, 1u) >= N_SIGNALS)
+                            else if (ASSIGN(arg, 1u) >= n_signals)
                                 err = E_TABLE_INDEX;
                             else if ((ASSIGN(arg, 0u) & 64u) != 0u)
                                 err = E_CAPABILITY;
@@ -109,16 +108,16 @@
                                 EVALUATE(ASSIGN(arg, 2u), K_ASSIGN_VALUE)
                             break;
                         case OP_ASSIGN_DELAY:
-                            if (arg >= N_DELAY_ASSIGNS) {
+                            if (arg >= n_delay_assigns) {
                                 err = E_TABLE_INDEX;
                             } else if ((DELAY_ASSIGN(arg, 0u) & 1024u) != 0u) {
                                 err = E_ENTRY;
-                            } else if (DELAY_ASSIGN(arg, 1u) >= N_SIGNALS) {
+                            } else if (DELAY_ASSIGN(arg, 1u) >= n_signals) {
                                 err = E_TABLE_INDEX;
                             } else if ((WAIT_ID(p) & PENDING_DELAY) != 0u) {
                                 WAIT_ID(p) = 0u;
-                                tv = GET64(arena, LONG(28u, N_DELAY_ASSIGNS, arg));
-                                tx = GET64(arena, LONG(29u, N_DELAY_ASSIGNS, arg));
+                                tv = GET64(arena, LONG(28u, n_delay_assigns, arg));
+                                tx = GET64(arena, LONG(29u, n_delay_assigns, arg));
                                 k = K_ASSIGN_VALUE;
                             } else {
                                 stage = 0u;
@@ -130,7 +129,7 @@
                                 err = E_TABLE_INDEX;
                             else if ((FORCE(arg, 0u) & 2u) != 0u)
                                 err = E_ENTRY;
-                            else if (FORCE(arg, 1u) >= N_SIGNALS)
+                            else if (FORCE(arg, 1u) >= n_signals)
                                 err = E_TABLE_INDEX;
                             else if (SIGNAL(FORCE(arg, 1u), 3u) > 1u)
                                 err = E_ENTRY;
@@ -143,7 +142,7 @@
                                 err = E_TABLE_INDEX;
                             else if ((RELEASE(arg, 0u) & 2u) != 0u)
                                 err = E_ENTRY;
-                            else if (RELEASE(arg, 1u) >= N_SIGNALS)
+                            else if (RELEASE(arg, 1u) >= n_signals)
                                 err = E_TABLE_INDEX;
                             else if (SIGNAL(RELEASE(arg, 1u), 3u) > 1u)
                                 err = E_ENTRY;
@@ -168,10 +167,10 @@
                             break;
                         case OP_WAIT_EVENT:
                         case OP_EVENT_TRIGGER:
-                            if (arg >= N_EVENTS) {
+                            if (arg >= n_events) {
                                 err = E_TABLE_INDEX;
                             } else if (op == U32(OP_EVENT_TRIGGER)) {
-                                EVENT_PENDING(arg) = 1u;
+                                arena[ARRAY(19u) + gid * n_events + arg] = 1u;
                                 SCAN(IS_BLOCKED(BY_EVENT), 0u, K_TRIGGER)
                             } else {
                                 WAIT_EVENT(p) = arg;
@@ -235,11 +234,11 @@
                                 err = E_ENTRY;
                             } else if ((f & 48u) != 0u) {
                                 MONITOR_ENABLE = (f & 16u) != 0u ? 1u : 0u;
-                                i = (f & 16u) != 0u ? 0u : N_MONITORS;
+                                i = (f & 16u) != 0u ? 0u : n_monitors;
                                 k = K_MONITORS;
                             } else if ((f & 64u) != 0u) {
                                 uint s = SERVICE(arg, 5u);
-                                if (s >= N_STROBES) {
+                                if (s >= n_strobes) {
                                     err = E_TABLE_INDEX;
                                 } else {
                                     STROBE_PENDING(s) = STROBE_PENDING(s) + 1u;
@@ -249,7 +248,7 @@
                             } else if ((f & 8u) != 0u) {
                                 i = 0u;
                                 k = K_MONITORS;
-                                if (SERVICE(arg, 5u) >= N_MONITORS)
+                                if (SERVICE(arg, 5u) >= n_monitors)
                                     err = E_TABLE_INDEX;
                             } else if ((f & 2u) != 0u && gid != 0u) {
                                 ip = next;
@@ -268,7 +267,7 @@
                                 err = E_TABLE_INDEX;
                             else if ((SERVICE_RET(arg, 0u) & 1u) != 0u)
                                 err = E_ENTRY;
-                            else if (SERVICE_RET(arg, 1u) >= N_SIGNALS)
+                            else if (SERVICE_RET(arg, 1u) >= n_signals)
                                 err = E_TABLE_INDEX;
                             else if (SIGNAL(SERVICE_RET(arg, 1u), 3u) > 1u)
                                 err = E_ENTRY;
@@ -280,8 +279,8 @@
                                 ip = ((arena[WAIT_TIME(p)] & 1u) != 0u) != (arg != 0u) ? o1 : o2;
                             break;
                         case OP_TASK_CALL: {
-                            uint level = CALL_SP(idx + p), frame = ((idx + p) * DEPTH + level) * 4u;
-                            if (level >= DEPTH) {
+                            uint level = CALL_SP(idx + p), frame = ((idx + p) * depth + level) * 4u;
+                            if (level >= depth) {
                                 err = E_CALL_DEPTH;
                             } else if (arg >= length) {
                                 err = E_IP_RANGE;
@@ -296,7 +295,7 @@
                             break;
                         }
                         case OP_RET: {
-                            uint level = CALL_SP(idx + p), back = level != 0u ? FRAME(((idx + p) * DEPTH + level - 1u) * 4u) : 0u;
+                            uint level = CALL_SP(idx + p), back = level != 0u ? FRAME(((idx + p) * depth + level - 1u) * 4u) : 0u;
                             if (level == 0u) {
                                 err = E_RET_EMPTY;
                             } else if (back >= length) {

@@ -65,48 +65,37 @@
 #define STATIC(i, k) statics[(params[58u + i] >> 2u) + (k)]
 #define ARRAY(i) (params[80u + (i)] >> 2u)
 #define N_CONDS N_TABLE(5u)
-#define N_SIGNALS N_TABLE(6u)
 #define N_CASES N_TABLE(10u)
 #define N_CASE_WORDS N_TABLE(12u)
 #define N_EXPR N_TABLE(13u)
 #define N_IMM N_TABLE(14u)
-#define N_DELAY_ASSIGNS N_TABLE(15u)
 #define N_ASSIGNS N_TABLE(16u)
 #define N_FORCES N_TABLE(17u)
 #define N_RELEASES N_TABLE(18u)
 #define N_SERVICES N_TABLE(19u)
-#define N_SERVICE_ARGS N_TABLE(20u)
 #define N_SERVICE_RETS N_TABLE(21u)
 #define N_DELAYS N_STATIC(1u)
-#define N_REPEATS N_STATIC(2u)
 #define N_EDGES N_STATIC(3u)
 #define N_ITEMS N_STATIC(4u)
 #define N_STARS N_STATIC(5u)
 #define N_WAIT_CONDS N_STATIC(6u)
 #define N_BLOCKS N_STATIC(7u)
-#define N_EVENTS PARM(3u)
-#define DEPTH PARM(4u)
-#define N_DNBA PARM(5u)
-#define N_NBA PARM(6u)
-#define N_MONITORS PARM(7u)
-#define N_STROBES PARM(8u)
-#define N_FORCE_SLOTS PARM(11u)
-#define N_PASSIGN_SLOTS PARM(12u)
 
-/* static arena */
+/* static arena; where three tables begin is asked for often enough to be kept */
 #define PROCX(p, field) STATIC(0u, (p) * 2u + field)
 #define DELAY(d, field) STATIC(1u, (d) * 4u + field)
-#define REPEAT(r, field) STATIC(2u, (r) * 5u + field)
-#define EDGE(w, field) STATIC(3u, (w) * 5u + field)
+#define REPEAT(r, field) statics[s_repeat + (r) * 5u + field]
+#define EDGE(w, field) statics[s_edge + (w) * 5u + field]
 #define ITEM(j, field) STATIC(4u, (j) * 4u + field)
 #define STAR(s, field) STATIC(5u, (s) * 4u + field)
 #define WAIT_COND(w) STATIC(6u, (w) * 2u)
 #define BLOCK(b, field) STATIC(7u, (b) * 4u + field)
-#define OVERRIDE(s, field) STATIC(8u, (s) * 4u + field)
+#define OVERRIDE(s, field) statics[s_override + (s) * 4u + field]
 #define MONITOR_SERVICE(m) STATIC(9u, m)
 #define STROBE_SERVICE(s) STATIC(10u, s)
 
-/* instance arena: of this instance, by process or by entry */
+/* instance arena: of this instance, by process or by entry. Neighbours in the arena's fixed order are found from one
+ * another: every word that is asked of the directory costs compilers more than the arithmetic. */
 #define STATE(q) arena[at_state + (q)]
 #define KIND(q) arena[at_state + procs + (q)]
 #define EDGE_KIND(q) arena[at_state + 2u * procs + (q)]
@@ -116,7 +105,7 @@
 #define JOIN_COUNT(q) arena[at_join + (q)]
 #define PARENT(q) arena[at_join + procs + (q)]
 #define JOIN_TAG(q) arena[at_join + 2u * procs + (q)]
-#define ONE(i) arena[ARRAY(i) + gid]
+#define ONE(i) arena[at_one + (i - 10u) * ones]
 #define PHASE ONE(10u)
 #define FLAGS ONE(11u)
 #define HALT_MODE ONE(12u)
@@ -125,24 +114,30 @@
 #define ERROR_PID ONE(15u)
 #define ERROR_IP ONE(16u)
 #define CURSOR ONE(17u)
-#define MANY(i, n, e) arena[ARRAY(i) + gid * (n) + (e)]
-#define LONG(i, n, e) (ARRAY(i) + 2u * (gid * (n) + (e))) /* a place, too */
-#define EVENT_PENDING(e) MANY(19u, N_EVENTS, e)
-#define REPEAT_LEFT(r) MANY(24u, N_REPEATS, r)
-#define REPEAT_ACTIVE(r) MANY(25u, N_REPEATS, r)
-#define FORCE_ID(s) MANY(26u, N_FORCE_SLOTS, s)
-#define PASSIGN_ID(s) MANY(27u, N_PASSIGN_SLOTS, s)
-#define DNBA_COUNT ONE(32u)
-#define DNBA_ID(i) MANY(34u, N_DNBA, i)
-#define DNBA_INDEX(i) MANY(37u, N_DNBA, i)
-#define DNBA_INDEX_XZ(i) MANY(38u, N_DNBA, i)
-#define NBA_COUNT ONE(39u)
-#define MONITOR_ENABLE ONE(41u)
-#define MONITOR_ACTIVE(m) MANY(42u, N_MONITORS, m)
-#define MONITOR_FIRST(m) MANY(43u, N_MONITORS, m)
-#define MONITOR_PID(m) MANY(44u, N_MONITORS, m)
-#define STROBE_PENDING(s) MANY(47u, N_STROBES, s)
-#define STROBE_PID(s) MANY(48u, N_STROBES, s)
+#define NOW (at_one - gid - 2u * count + 2u * gid) /* places */
+#define SPENT (at_one - gid + 8u * ones + 2u * gid)
+#define LONG(i, n, e) (ARRAY(i) + 2u * (gid * (n) + (e)))
+#define REPEAT_LEFT(r) arena[at_repeat + (r)]
+#define REPEAT_ACTIVE(r) arena[at_repeat + repeats + (r)]
+#define FORCE_ID(s) arena[at_force + (s)]
+#define PASSIGN_ID(s) arena[at_passign + (s)]
+#define DNBA_COUNT arena[at_queue - ones + gid]
+#define DNBA_TIME(i) (at_queue + 2u * (gid * n_queue + (i)))
+#define DNBA_ID(i) arena[at_queue + (2u * count + gid) * n_queue + (i)]
+#define DNBA_VAL(i) (at_queue + queues + 2u * ((count + gid) * n_queue + (i)))
+#define DNBA_XZ(i) (at_queue + queues + 2u * ((2u * count + gid) * n_queue + (i)))
+#define DNBA_INDEX(i) arena[at_queue + queues + (6u * count + gid) * n_queue + (i)]
+#define DNBA_INDEX_XZ(i) arena[at_queue + 2u * queues + (6u * count + gid) * n_queue + (i)]
+#define NBA_COUNT arena[at_log - ones + gid]
+#define NBA_LOG(i) (at_log + (gid * n_log + (i)) * 8u)
+#define MONITOR_ENABLE arena[at_monitor - gid * n_monitors - ones + gid]
+#define MONITOR_ACTIVE(m) arena[at_monitor + (m)]
+#define MONITOR_FIRST(m) arena[at_monitor + monitors + (m)]
+#define MONITOR_PID(m) arena[at_monitor + 2u * monitors + (m)]
+#define MONITOR_VAL(m, a) LONG(45u, n_monitors * n_args, (m) * n_args + (a))
+#define MONITOR_XZ(m, a) LONG(46u, n_monitors * n_args, (m) * n_args + (a))
+#define STROBE_PENDING(s) arena[at_strobe + (s)]
+#define STROBE_PID(s) arena[at_strobe + strobes + (s)]
 #define RING_TAIL ring[gid]
 #define RING_HEAD ring[count + gid]
 #define GET64(m, i) (U64(m[i]) | (U64(m[(i) + 1u]) << 32u))

@@ -46,11 +46,10 @@ case K_FORK: {
         IP(idx + child) = 0u;
         CALL_SP(idx + child) = 0u;
         JOIN_COUNT(child) = 0u;
-        KIND(child) = 0u;
         WAIT_ID(child) = 0u;
         WAIT_EVENT(child) = 0u;
         PUT64(arena, WAIT_TIME(child), U64(0))
-        STATE(child) = READY;
+        ready = child;
         i++;
         d_pid = child;
         d_to = NONE;
@@ -70,7 +69,7 @@ case K_FORK: {
     break;
 }
 case K_CLEAR: /* repeats of d_pid that do not go on at d_to; j: the next one */
-    if (j < N_REPEATS) {
+    if (j < n_repeats) {
         if (REPEAT(j, 2u) == d_pid && !(REPEAT(j, 3u) <= d_to && d_to < REPEAT(j, 4u))) {
             REPEAT_LEFT(j) = 0u;
             REPEAT_ACTIVE(j) = 0u;
@@ -102,7 +101,7 @@ case K_BLOCK: /* i: the next block to compare with (d_pid, d_to) */
     break;
 case K_LEVEL: /* i: one above the frame to look at */
     if (i != 0u) {
-        uint back = FRAME(((idx + d_pid) * DEPTH + i - 1u) * 4u);
+        uint back = FRAME(((idx + d_pid) * depth + i - 1u) * 4u);
         i--;
         if (d_begin < back && back <= d_to) {
             d_level = i;
@@ -129,9 +128,8 @@ case K_LEAVE:
         }
         IP(idx + d_pid) = d_to;
         JOIN_COUNT(d_pid) = 0u;
-        KIND(d_pid) = 0u;
         WAIT_ID(d_pid) = 0u;
-        STATE(d_pid) = READY;
+        ready = d_pid;
         ip += 3u;
     }
     break;
@@ -185,7 +183,7 @@ case K_KILLED:
     }
     break;
 case K_MONITORS: /* i: the next monitor to be told */
-    if (i < N_MONITORS) {
+    if (i < n_monitors) {
         if ((SERVICE(word >> 8u, 4u) & 8u) != 0u)
             MONITOR_ACTIVE(i) = 0u;
         else if (MONITOR_ACTIVE(i) == 1u)

@@ -8,7 +8,7 @@ case K_RECORD_VALUE: {
     if (r_mode == RECORD_CANCEL) { /* entry i - 1 of the delayed queue */
         width = r_arg == 3u ? 64u : 32u;
         tv = r_arg == 0u ? U64(word >> 8u) : r_arg == 1u ? U64(index) : r_arg == 2u ? U64(index_x)
-             : r_arg == 3u ? GET64(arena, LONG(33u, N_DNBA, i - 1u)) : U64(0);
+             : r_arg == 3u ? GET64(arena, DNBA_TIME(i - 1u)) : U64(0);
         tx = U64(0);
         if (r_arg > 3u)
             width = 0u;
@@ -38,8 +38,8 @@ case K_RECORD_VALUE: {
         at += 2u * n_args;
         PUT64(ring, at, tx)
     }
-    if (compared && (GET64(arena, LONG(45u, N_MONITORS * n_args, i * n_args + r_arg)) != tv ||
-                     GET64(arena, LONG(46u, N_MONITORS * n_args, i * n_args + r_arg)) != tx))
+    if (compared && (GET64(arena, MONITOR_VAL(i, r_arg)) != tv ||
+                     GET64(arena, MONITOR_XZ(i, r_arg)) != tx))
         r_differs = 1u;
     r_arg++;
     k = K_RECORD;
@@ -48,7 +48,7 @@ case K_RECORD_VALUE: {
 case K_RECORD_END: {
     uint f = r_mode == RECORD_CANCEL ? 0u : SERVICE(r_service, 4u);
     bool emit = true;
-    if (r_mode == RECORD_CALL && (f & 4u) != 0u) {
+    if (r_mode == RECORD_CALL && (f & 4u) != 0u && SERVICE(r_service, 3u) != 0u) {
         uint at = r_at + 4u + 2u * n_args;
         emit = GET64(ring, at) != U64(0);
         at += 2u * n_args;
@@ -81,7 +81,7 @@ case K_RECORD_END: {
         j--;
         k = K_RECORD;
         if (j == 0u) {
-            STROBE_PENDING(i - N_MONITORS) = 0u;
+            STROBE_PENDING(i - n_monitors) = 0u;
             i++;
             k = K_POST;
         }
@@ -95,9 +95,9 @@ case K_SNAPSHOT:
         uint a = SERVICE(r_service, 2u) + r_arg, f = SERVICE_ARG(a, 3u), kind = SERVICE_ARG(a, 0u);
         uint at = r_at + 4u + 2u * n_args + 2u * r_arg;
         if ((f & 14u) == 0u && kind != 1u && kind != 2u) {
-            PUT64(arena, LONG(45u, N_MONITORS * n_args, i * n_args + r_arg), GET64(ring, at))
+            PUT64(arena, MONITOR_VAL(i, r_arg), GET64(ring, at))
             at += 2u * n_args;
-            PUT64(arena, LONG(46u, N_MONITORS * n_args, i * n_args + r_arg), GET64(ring, at))
+            PUT64(arena, MONITOR_XZ(i, r_arg), GET64(ring, at))
         }
         r_arg++;
     } else {
@@ -107,9 +107,9 @@ case K_SNAPSHOT:
     }
     break;
 case K_POST_COUNT: /* i: monitors, then strobes; j: records needed */
-    if (i < N_MONITORS + N_STROBES) {
-        if (i >= N_MONITORS)
-            j += STROBE_PENDING(i - N_MONITORS);
+    if (i < n_monitors + n_strobes) {
+        if (i >= n_monitors)
+            j += STROBE_PENDING(i - n_monitors);
         else if (MONITOR_ENABLE == 1u && MONITOR_ACTIVE(i) == 1u)
             j++;
         i++;
@@ -126,7 +126,7 @@ case K_POST_COUNT: /* i: monitors, then strobes; j: records needed */
     }
     break;
 case K_POST:
-    if (i < N_MONITORS) {
+    if (i < n_monitors) {
         if (MONITOR_ENABLE == 1u && MONITOR_ACTIVE(i) == 1u) {
             r_service = MONITOR_SERVICE(i);
             r_pid = MONITOR_PID(i);
@@ -136,11 +136,11 @@ case K_POST:
         } else {
             i++;
         }
-    } else if (i < N_MONITORS + N_STROBES) {
-        j = STROBE_PENDING(i - N_MONITORS);
+    } else if (i < n_monitors + n_strobes) {
+        j = STROBE_PENDING(i - n_monitors);
         if (j != 0u) {
-            r_service = STROBE_SERVICE(i - N_MONITORS);
-            r_pid = STROBE_PID(i - N_MONITORS);
+            r_service = STROBE_SERVICE(i - n_monitors);
+            r_pid = STROBE_PID(i - n_monitors);
             r_mode = RECORD_STROBE;
             r_arg = 0u;
             k = K_RECORD;

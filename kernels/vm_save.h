@@ -2,18 +2,17 @@
 /* The machine's registers: declared and read back, or (SAVING) written for the next dispatch. Word n of an instance lies
  * n * count words behind its first, so that neighbours write side by side; the first says whether it is unfinished. */
 #ifndef SAVING
-        uint k = K_BEGIN, kr = K_END /* after a refresh */, ks = K_END /* after clearing or killing */;
+        uint k = resume != 0u ? U32(K_END) : U32(K_BEGIN), kr = K_END /* after a refresh */, ks = K_END /* after clearing or killing */;
         uint ev = EV_OFF, epc = 0u, sp = 0u, tw = 0u, cat = 0u, cat_width = 0u, divide = 0u; /* the evaluator */
         u64 tv = U64(0), tx = U64(0), pb = U64(0), pe = U64(0), pr = U64(0);
         bool sc = false, woke = false, fetched = false, deferred = false;
         uint si = 0u, scan_set = 0u, fill_what = 0u, fill_at = 0u, fill_n = 0u, fill_with = 0u;
         uint p = 0u, ip = 0u, n = 0u, steps = 0u, word = 0u; /* the activation, and its instruction */
-        uint shown_pid = 0u, shown_ip = 0u, whose = BY_ITSELF;
+        uint shown_ip = 0u, whose = BY_ITSELF;
         uint i = 0u, j = 0u, mode = 0u; /* the outer loop of whatever takes more than one round */
         u64 value = U64(0), value_x = U64(0), delay = U64(0), reject = U64(0); /* an assignment between evaluations */
         uint index = 0u, index_x = 0u, stage = 0u;
         uint r_service = 0u, r_pid = 0u, r_mode = 0u, r_arg = 0u, r_differs = 0u, r_at = 0u; /* a service record */
-        uint d_pid = 0u, d_to = 0u, d_begin = 0u, d_level = 0u, d_tag = 0u; /* a disable */
         if (arena[saved] != 0u) {
             uint at = saved, a = arena[saved], b;
             k = a & 63u;
@@ -51,9 +50,9 @@
 #define VM_KEEP_LONG(x) at += count; arena[at] = U32(x); at += count; arena[at] = U32(x >> 32u);
 #endif
             VM_KEEP(epc) VM_KEEP(cat) VM_KEEP(cat_width) VM_KEEP(si) VM_KEEP(scan_set) VM_KEEP(fill_at) VM_KEEP(fill_n)
-            VM_KEEP(fill_with) VM_KEEP(p) VM_KEEP(ip) VM_KEEP(n) VM_KEEP(steps) VM_KEEP(word) VM_KEEP(shown_pid)
+            VM_KEEP(fill_with) VM_KEEP(p) VM_KEEP(ip) VM_KEEP(n) VM_KEEP(steps) VM_KEEP(word)
             VM_KEEP(shown_ip) VM_KEEP(i) VM_KEEP(j) VM_KEEP(mode) VM_KEEP(index) VM_KEEP(r_service) VM_KEEP(r_pid)
-            VM_KEEP(r_arg) VM_KEEP(r_at) VM_KEEP(d_pid) VM_KEEP(d_to) VM_KEEP(d_begin) VM_KEEP(d_level) VM_KEEP(d_tag)
+            VM_KEEP(r_arg) VM_KEEP(r_at)
             VM_KEEP_LONG(tv) VM_KEEP_LONG(tx) VM_KEEP_LONG(pb) VM_KEEP_LONG(pe) VM_KEEP_LONG(pr) VM_KEEP_LONG(value)
             VM_KEEP_LONG(value_x) VM_KEEP_LONG(delay) VM_KEEP_LONG(reject)
         }
@@ -61,10 +60,10 @@
         FLAGS = flags;
         CURSOR = cursor;
         PHASE = phase;
-        PUT64(arena, LONG(9u, 1u, 0u), now)
-        PUT64(arena, LONG(18u, 1u, 0u), spent)
+        PUT64(arena, NOW, now)
+        PUT64(arena, SPENT, spent)
         {
-            uint at = saved + 50u * count; /* what was done since the arena was made */
+            uint at = saved + VM_COUNTERS * count; /* what was done since the arena was made */
             u64 sum = U64(arena[at]) | (U64(arena[at + count]) << 32u);
             sum += U64(ran);
             arena[at] = U32(sum);

@@ -10,16 +10,16 @@ case K_INIT: { /* array after array of the arena, then the tables that the kerne
     if (i < 48u) {
         fill_n = (ARRAY(i + 1u) - ARRAY(i)) / count; /* all arrays but these five may be padded with what they hold */
         if (i == 26u)
-            fill_n = N_FORCE_SLOTS;
+            fill_n = n_forces;
         else if (i == 27u)
-            fill_n = N_PASSIGN_SLOTS;
+            fill_n = (slots - n_forces);
         else if (fill_with != 0u)
             fill_n = 1u;
         else if (i == 12u)
             fill_n = 0u; /* the halt request is the host's */
         fill_at = ARRAY(i) + gid * fill_n;
     } else {
-        fill_n = i == 48u ? N_STROBES : i == 49u ? n_proc * n_conds : i == 50u ? n_proc : n_proc * 4u * DEPTH;
+        fill_n = i == 48u ? n_strobes : i == 49u ? n_proc * n_conds : i == 50u ? n_proc : n_proc * 4u * depth;
         fill_at = (i == 48u ? ARRAY(48u) : 0u) + gid * fill_n;
     }
     i++;
@@ -140,7 +140,7 @@ case K_WAKE: {
     if (si >= n_proc) {
         fill_what = 0u;
         fill_with = 0u;
-        fill_n = N_EVENTS;
+        fill_n = n_events;
         fill_at = ARRAY(19u) + gid * fill_n;
         whose = BY_ITSELF;
         k = K_WOKEN;
@@ -155,8 +155,7 @@ case K_WAKE: {
         k = K_WAKE_COND;
     } else {
         if (id == 1u) {
-            STATE(si) = READY;
-            KIND(si) = 0u;
+            ready = si;
             woke = true;
         }
         SCAN(scan_set, si + 1u, K_WAKE)
@@ -165,8 +164,7 @@ case K_WAKE: {
 }
 case K_WAKE_COND:
     if (truth(tv, tx) == 1u) {
-        STATE(si) = READY;
-        KIND(si) = 0u;
+        ready = si;
         woke = true;
     }
     SCAN(scan_set, si + 1u, K_WAKE)
@@ -222,8 +220,7 @@ case K_WOKEN:
     break;
 case K_DELTA:
     if (si < n_proc) {
-        STATE(si) = READY;
-        KIND(si) = 0u;
+        ready = si;
         woke = true;
         SCAN(scan_set, si + 1u, K_DELTA)
     } else {
@@ -233,7 +230,7 @@ case K_DELTA:
     break;
 case K_COMMIT:
     if (i < NBA_COUNT) {
-        uint at = ARRAY(40u) + (gid * N_NBA + i) * 8u;
+        uint at = NBA_LOG(i);
         q_signal = arena[at];
         q_element = arena[at + 1u];
         q_start = arena[at + 2u];
@@ -249,7 +246,7 @@ case K_COMMIT:
     break;
 case K_TIME_QUEUE: /* delay is the smallest time so far, j tells whether there is one */
     if (i < DNBA_COUNT) {
-        u64 t = GET64(arena, LONG(33u, N_DNBA, i));
+        u64 t = GET64(arena, DNBA_TIME(i));
         if (j == 0u || t < delay)
             delay = t;
         j = 1u;
@@ -276,8 +273,7 @@ case K_TIME_PROC:
 case K_ADVANCE:
     if (si < n_proc) {
         if (GET64(arena, WAIT_TIME(si)) == now) {
-            STATE(si) = READY;
-            KIND(si) = 0u;
+            ready = si;
         }
         SCAN(scan_set, si + 1u, K_ADVANCE)
     } else {
@@ -294,9 +290,9 @@ case K_REFRESH: /* i: slot, procedural ones first; j: passes left; mode: did thi
             k = kr;
         mode = 0u;
     } else {
-        uint id = i < N_PASSIGN_SLOTS ? PASSIGN_ID(i) : FORCE_ID(i - N_PASSIGN_SLOTS);
+        uint id = i < (slots - n_forces) ? PASSIGN_ID(i) : FORCE_ID(i - (slots - n_forces));
         if (id != NONE) {
-            uint slot = i < N_PASSIGN_SLOTS ? OVERRIDE(FORCE(id, 1u), 0u) : NONE;
+            uint slot = i < (slots - n_forces) ? OVERRIDE(FORCE(id, 1u), 0u) : NONE;
             if (slot == NONE || FORCE_ID(slot) == NONE) {
                 r_service = id;
                 EVALUATE(FORCE(id, 2u), K_REFRESH_VALUE)
@@ -336,8 +332,8 @@ case K_QUEUE: { /* over the delayed queue: 0 moves what is due, 1 counts and 2 c
         }
     } else {
         uint id = DNBA_ID(i), x_flag = DNBA_INDEX_XZ(i), at_index = DNBA_INDEX(i);
-        u64 due = GET64(arena, LONG(33u, N_DNBA, i)), v = GET64(arena, LONG(35u, N_DNBA, i));
-        u64 x = GET64(arena, LONG(36u, N_DNBA, i));
+        u64 due = GET64(arena, DNBA_TIME(i)), v = GET64(arena, DNBA_VAL(i));
+        u64 x = GET64(arena, DNBA_XZ(i));
         bool mine = mode == 0u ? due <= now : id == word >> 8u && at_index == index && x_flag == index_x;
         if (mode == 1u) {
             j += mine ? 1u : 0u;
@@ -367,9 +363,9 @@ case K_QUEUE: { /* over the delayed queue: 0 moves what is due, 1 counts and 2 c
                 DNBA_ID(j) = id;
                 DNBA_INDEX(j) = at_index;
                 DNBA_INDEX_XZ(j) = x_flag;
-                PUT64(arena, LONG(33u, N_DNBA, j), due)
-                PUT64(arena, LONG(35u, N_DNBA, j), v)
-                PUT64(arena, LONG(36u, N_DNBA, j), x)
+                PUT64(arena, DNBA_TIME(j), due)
+                PUT64(arena, DNBA_VAL(j), v)
+                PUT64(arena, DNBA_XZ(j), x)
             }
             j++;
         }

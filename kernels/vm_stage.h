@@ -4,7 +4,9 @@
                 if (cond != NONE && err == 0u) { /* its value is taken by state k */
                     if (COND(cond, 0u) == 1u) {
                         tv = COND(cond, 1u) != 0u ? U64(1) : U64(0);
-                        tx = COND(cond, 2u) != 0u ? U64(1) : U64(0);
+                        tx = COND(cond, 2u) != 0u && four_state ? U64(1) : U64(0);
+                        if (!four_state && COND(cond, 2u) != 0u)
+                            tv = U64(0);
                     } else if (COND(cond, 0u) == 2u) {
                         EVALUATE(COND(cond, 3u), k)
                     } else {
@@ -25,8 +27,7 @@
                         act = ACT_END;
                     } else {
                         if (r_differs != 0u) {
-                            STATE(si) = READY;
-                            KIND(si) = 0u;
+                            ready = si;
                             woke = true;
                         }
                         SCAN(scan_set, si + 1u, K_WAKE)
@@ -43,7 +44,7 @@
                         fill_at = r_at + 4u + 6u * n_args;
                     }
                     k = K_RECORD_VALUE;
-                    if (args > n_args || (r_mode != RECORD_CANCEL && (first > N_SERVICE_ARGS || args > N_SERVICE_ARGS - first))) {
+                    if (args > n_args || (r_mode != RECORD_CANCEL && (first > n_service_args || args > n_service_args - first))) {
                         err = E_SERVICE;
                     } else if (r_arg == n_args) {
                         k = K_RECORD_END;
@@ -69,10 +70,13 @@
                             left--;
                         JOIN_COUNT(a) = left;
                         if (left == 0u) {
-                            KIND(a) = 0u;
-                            STATE(a) = READY;
+                            ready = a;
                         }
                     }
+                }
+                if (ready != NONE) {
+                    STATE(ready) = READY;
+                    KIND(ready) = 0u;
                 }
                 if (err != 0u) {
                     uint failed = whose == BY_PROC ? p : si;
@@ -117,7 +121,7 @@
                     STATUS = fin - 1u;
                     k = K_END;
                     if (fetched && (flags & VM_DEBUG) != 0u) { /* of the last instruction fetched in this launch */
-                        uint at = OFFSET(idx + shown_pid), length = LENGTH(idx + shown_pid), to = gid * 16u;
+                        uint at = OFFSET(idx + p), length = LENGTH(idx + p), to = gid * 16u;
                         record[to] = 0x564D4447u;
                         record[to + 1u] = at;
                         record[to + 2u] = length;
@@ -128,7 +132,7 @@
                         record[to + 7u] = CODE(0u);
                         record[to + 8u] = CODE(1u);
                         record[to + 9u] = n_proc;
-                        record[to + 10u] = idx + shown_pid;
+                        record[to + 10u] = idx + p;
                         record[to + 11u] = flags & ~ACTIVE_INIT;
                     }
                     fetched = false;

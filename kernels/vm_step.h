@@ -126,9 +126,8 @@ case K_DELAYED: { /* stage: 0 right side, 1 index, 2 delay, 3 reject limit, 4 er
     uint d = word >> 8u, f = DELAY_ASSIGN(d, 0u), e = NONE;
     u64 ticks = tx != U64(0) ? U64(0) : tv;
     if (stage == 0u) {
-        u64 m = low_bits(DELAY_ASSIGN(d, 5u));
-        value = tv & m;
-        value_x = tx & m;
+        value = tv;
+        value_x = tx;
         index = 0u;
         index_x = 0u;
         e = DELAY_ASSIGN(d, 4u);
@@ -184,8 +183,8 @@ case K_DELAYED_GO: {
     } else if (now + delay < now) {
         err = E_TIME;
     } else if ((f & 1u) == 0u) {
-        PUT64(arena, LONG(28u, N_DELAY_ASSIGNS, d), value)
-        PUT64(arena, LONG(29u, N_DELAY_ASSIGNS, d), value_x)
+        PUT64(arena, LONG(28u, n_delay_assigns, d), value)
+        PUT64(arena, LONG(29u, n_delay_assigns, d), value_x)
         PUT64(arena, WAIT_TIME(p), now + delay)
         WAIT_ID(p) = PENDING_DELAY | d;
         bk = at_once ? BY_DELTA : BY_TIME;
@@ -206,7 +205,7 @@ case K_DELAYED_QUEUE: {
     if ((stage & 1u) != 0u) {
         ip++;
         k = K_FETCH;
-    } else if (at >= N_DNBA) {
+    } else if (at >= n_queue) {
         err = E_DNBA_FULL;
     } else {
         if ((stage & 2u) != 0u) {
@@ -220,9 +219,9 @@ case K_DELAYED_QUEUE: {
         DNBA_ID(at) = d;
         DNBA_INDEX(at) = index;
         DNBA_INDEX_XZ(at) = index_x;
-        PUT64(arena, LONG(33u, N_DNBA, at), now + delay)
-        PUT64(arena, LONG(35u, N_DNBA, at), value)
-        PUT64(arena, LONG(36u, N_DNBA, at), value_x)
+        PUT64(arena, DNBA_TIME(at), now + delay)
+        PUT64(arena, DNBA_VAL(at), value)
+        PUT64(arena, DNBA_XZ(at), value_x)
         DNBA_COUNT = at + 1u;
         ip++;
         k = K_FETCH;

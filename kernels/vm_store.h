@@ -26,11 +26,11 @@
                 }
                 if (put == PUT_LOG) {
                     uint at = NBA_COUNT;
-                    if (at >= N_NBA) {
+                    if (at >= n_log) {
                         err = E_NBA_FULL;
                     } else {
                         NBA_COUNT = at + 1u;
-                        at = ARRAY(40u) + (gid * N_NBA + at) * 8u;
+                        at = NBA_LOG(at);
                         arena[at] = q_signal;
                         arena[at + 1u] = q_element;
                         arena[at + 2u] = q_start;

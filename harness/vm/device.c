@@ -12,9 +12,9 @@
 
 enum {
     FUEL = 1 << 18,      /* rounds of a dispatch: long enough to be worth it, short enough for any watchdog */
-    SAVED_WORDS = 54,    /* as in kernels/vm.h */
+    SAVED_WORDS = 52,    /* as in kernels/vm.h */
     STACK_WORDS = 155,
-    COUNTERS_AT = 50,    /* instructions, then activations, two words each */
+    COUNTERS_AT = 48,    /* instructions, then activations, two words each */
     PROBE_WORDS = 3 * VM_TABLES + 256,
     PROBE_ITEMS = 4096,
     COMPANIONS = 7,
@@ -394,7 +394,7 @@ static bool pull(struct lad_vm_device *d)
 bool lad_vm_device_launch(struct lad_vm_device *d)
 {
     uint32_t count = d->image->shape.count, left = 1;
-    uint32_t scalars[4] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 1};
+    uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 0, 1};
     if (!push_changes(d))
         return false;
     d->figures.launches++;
@@ -407,6 +407,7 @@ bool lad_vm_device_launch(struct lad_vm_device *d)
         if (!dispatch(d, d->kernel, count, NULL, scalars) ||
             !lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at, d->unfinished, (size_t)count * 4))
             return false;
+        scalars[2] = 1; /* from the second dispatch on */
         left = 0;
         for (uint32_t g = 0; g < count; g++)
             left |= d->unfinished[g];

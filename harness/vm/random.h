@@ -16,6 +16,9 @@ void lad_vm_random_exprs(struct lad_arena *, uint64_t seed, unsigned n, struct l
 /* A small design: clocked and combinational processes, memories, forks, forces, monitors, printed at each step. */
 void lad_vm_random_design(struct lad_arena *, uint64_t seed, struct lad_vm_twin *);
 
+/* Assembly text alone, of every instruction, sensible or not (random_code.c). */
+char *lad_vm_random_code(struct lad_arena *, uint64_t seed);
+
 /* ---- inside: random_tree.c, Verilog expressions as trees ---- */
 
 struct lad_vm_var {
