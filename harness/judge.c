@@ -154,7 +154,7 @@ static uint32_t sum_words(const void *data, uint64_t n)
 static bool sum_on_device(struct lad_point *p, struct lad_obj *o, uint32_t n, uint32_t *sum)
 {
     struct lad_kernel_desc desc;
-    struct lad_buf_desc pair = {.bytes = 8};
+    struct lad_buf_desc pair = {.bytes = 65536}; /* a wrong kernel in its place must do no harm */
     uint32_t scalars[3] = {n, 0, 1}, words[2] = {0, 0};
     struct lad_buf *out = lad_gpu_buf(p->gpu, &pair);
     memset(&desc, 0, sizeof desc);
