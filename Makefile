@@ -24,6 +24,7 @@ all_libs = $(LDLIBS) $(shell $(PKG_CONFIG) --libs $(lib_pc)) -lm -ldl -lpthread
 # The folder is the list: a file added here needs no other edit.
 kernels := $(basename $(notdir $(wildcard kernels/*.k)))
 cases := $(basename $(notdir $(wildcard cases/ladder/*.xml)))
+programs := $(basename $(notdir $(wildcard cases/vm/*.sva)))
 probes := $(basename $(notdir $(wildcard harness/probes/*.c)))
 backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c,$(wildcard backends/*.c)) $(patsubst %/,%,$(wildcard backends/*/))))))
 reports := $(filter-out clean body show tally,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
@@ -70,11 +71,12 @@ endef
 $(eval $(call registry,kernels,$(kernels),KERNEL))
 $(eval $(call registry,cases,$(cases),CASES))
 $(eval $(call registry,probes,$(probes),PROBE))
+$(eval $(call registry,programs,$(programs),PROGRAM))
 $(eval $(call registry,backends,$(backends),BACKEND))
 $(eval $(call registry,reports,$(reports),REPORT))
 $(eval $(call registry,commands,$(commands),COMMAND))
-$(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
-	$(wildcard cases/ladder/*.xml) cases/case.rng
+$(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/programs.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
+	$(wildcard cases/ladder/*.xml cases/vm/*.sva) cases/case.rng
 
 # A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
 shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h repeat.h ints.h atomics.h)

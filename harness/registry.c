@@ -52,6 +52,13 @@ const struct lad_command *const lad_commands[] = {
 const struct lad_embedded lad_case_files[] = {
 #include "cases.def"
     {NULL}};
+#define PROGRAM(id, name) LAD_EMBED(program_##id, "cases/vm/" name ".sva")
+#include "programs.def"
+#undef PROGRAM
+#define PROGRAM(id, name) {name, program_##id, program_##id##_end},
+const struct lad_embedded lad_vm_programs[] = {
+#include "programs.def"
+    {NULL}};
 LAD_EMBED(case_schema, "cases/case.rng")
 const struct lad_embedded lad_case_schema = {"cases/case.rng", case_schema, case_schema_end};
 
