@@ -39,7 +39,7 @@ id = $(subst -,_,$(1))
 layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fault_cl.so VkLayer_gpuladder_fault.json)
 
 all: $(B)/gpuladder $(layers)
-.PHONY: all run check sanitize bench golden style install uninstall clean setup FORCE
+.PHONY: all run faults check sanitize bench golden style install uninstall clean setup FORCE
 
 $(B)/gpuladder: $(objects)
 	@echo "  link  $@"
@@ -117,6 +117,9 @@ sanitized: all $(tests)
 	@ci/units $(B)
 bench: all
 	@ci/bench/run $(B)
+faults: all
+	@ci/faults/decorator.sh $(B)/gpuladder
+	@ci/faults/layers.sh $(B)/gpuladder
 golden: all
 	@ci/golden $(B)
 style:

@@ -13,7 +13,8 @@ static bool write_bytes(FILE *out, const void *arg)
 }
 
 /* What -o says, else the name with another ending; --output's default is another command's. */
-static const char *output_name(struct lad_arena *arena, const struct lad_options *o, const char *name, const char *ending)
+static const char *output_name(struct lad_arena *arena, const struct lad_options *o, const char *name,
+                               const char *ending)
 {
     if (strcmp(o->output, "test-results"))
         return o->output;
@@ -77,8 +78,8 @@ static int run_check(struct lad_arena *arena, const struct lad_options *o, const
     }
     bool skipped = verdict == LAD_VM_SKIPPED;
     printf("%s%s%u processes, %u words each, %u signals, %u expression words, %u-state\n",
-           skipped ? why.text : lad_printf(arena, "%s: good", name), skipped ? ", so it is skipped here; " : "; ", p.n_proc,
-           p.parm[VM_PARM_W], p.n_sigs, p.n_expr, p.parm[VM_PARM_STATES]);
+           skipped ? why.text : lad_printf(arena, "%s: good", name), skipped ? ", so it is skipped here; " : "; ",
+           p.n_proc, p.parm[VM_PARM_W], p.n_sigs, p.n_expr, p.parm[VM_PARM_STATES]);
     lad_vm_print_stats(stdout, &p);
     return verdict == LAD_VM_SKIPPED ? LAD_EXIT_NOTHING : LAD_EXIT_OK;
 }
@@ -107,10 +108,13 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
     return LAD_EXIT_USAGE;
 }
 
-const struct lad_command lad_command_vm = {
-    "vm", "assemble, disassemble, check or run a program of the scheduler VM", "asm|dis|check|run PROGRAM [+PLUSARG...]", run,
-    "PROGRAM is assembly text (.sva), a program file (.svm), or pico:N, the built-in workload of N processes (45 is the one "
-    "of the field report).\n"
-    "asm writes PROGRAM with the ending .svm, or the file named by -o; dis prints text, with places when -v is given; check "
-    "says whether the loader takes the program; run simulates it and prints what it prints. Words behind the program that "
-    "begin with + are its plusargs."};
+const struct lad_command lad_command_vm = {"vm", "assemble, disassemble, check or run a program of the scheduler VM",
+                                           "asm|dis|check|run PROGRAM [+PLUSARG...]", run,
+                                           "PROGRAM is assembly text (.sva), a program file (.svm), or pico:N, the "
+                                           "built-in workload of N processes (45 is the one "
+                                           "of the field report).\n"
+                                           "asm writes PROGRAM with the ending .svm, or the file named by -o; dis "
+                                           "prints text, with places when -v is given; check "
+                                           "says whether the loader takes the program; run simulates it and prints "
+                                           "what it prints. Words behind the program that "
+                                           "begin with + are its plusargs."};

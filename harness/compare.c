@@ -131,8 +131,8 @@ static const char *describe(struct lad_arena *arena, const struct lad_seen *s, c
     if (!wrong)
         return "right";
     if (shift)
-        what = lad_printf(arena, "values that belong %lld place%s %s", llabs(shift),
-                          llabs(shift) == 1 ? "" : "s", shift < 0 ? "earlier" : "later");
+        what = lad_printf(arena, "values that belong %lld place%s %s", llabs(shift), llabs(shift) == 1 ? "" : "s",
+                          shift < 0 ? "earlier" : "later");
     if (wrong == s->n_checked)
         return lad_printf(arena, "all %llu elements are %s", (unsigned long long)wrong, what);
     if (t->contiguous && t->run_end == s->n)

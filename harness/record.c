@@ -70,13 +70,13 @@ static const struct field record_fields[] = {
     FIELD_LIST(lad_record, measures, n_measures, LIST, measure_fields),
     FIELD_LIST(lad_record, seen, n_seen, LIST, seen_fields), FIELD_LIST(lad_record, obs, n_obs, LIST, obs_fields),
     FIELD_LIST(lad_record, trial, n_trials, LIST, trial_fields),
-    FIELD_LIST(lad_record, messages, n_messages, TEXTS, NULL),
-    FIELD(lad_record, time_ns, U64), FIELD(lad_record, open_ns, U64), FIELD(lad_record, build_ns, U64),
-    FIELD(lad_record, first_ns, U64), FIELD(lad_record, n_dropped, U64), FIELD(lad_record, inject, TEXT),
-    FIELD(lad_record, n_hits, U64), FIELD(lad_record, exit_code, INT), FIELD(lad_record, signal, INT),
-    FIELD(lad_record, output, TEXT), FIELD(lad_record, output_bytes, U64), FIELD(lad_record, tries, U32),
-    FIELD(lad_record, flaky, BOOL), FIELD_LIST(lad_record, retry, n_retries, LIST, retry_fields),
-    FIELD(lad_record, blocker, TEXT), FIELD(lad_record, unexpected, BOOL), END};
+    FIELD_LIST(lad_record, messages, n_messages, TEXTS, NULL), FIELD(lad_record, time_ns, U64),
+    FIELD(lad_record, open_ns, U64), FIELD(lad_record, build_ns, U64), FIELD(lad_record, first_ns, U64),
+    FIELD(lad_record, n_dropped, U64), FIELD(lad_record, inject, TEXT), FIELD(lad_record, n_hits, U64),
+    FIELD(lad_record, exit_code, INT), FIELD(lad_record, signal, INT), FIELD(lad_record, output, TEXT),
+    FIELD(lad_record, output_bytes, U64), FIELD(lad_record, tries, U32), FIELD(lad_record, flaky, BOOL),
+    FIELD_LIST(lad_record, retry, n_retries, LIST, retry_fields), FIELD(lad_record, blocker, TEXT),
+    FIELD(lad_record, unexpected, BOOL), END};
 static const struct field icd_fields[] = {FIELD(lad_icd, api, TEXT), FIELD(lad_icd, file, TEXT),
                                           FIELD(lad_icd, library, TEXT), FIELD(lad_icd, refused, TEXT), END};
 static const struct field info_fields[] = {FIELD(lad_dev_info, name, CHARS),   FIELD(lad_dev_info, vendor, CHARS),

@@ -79,8 +79,9 @@ bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t sl
     struct check c = {arena, record, d->source->name, slot, true};
 
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_HOST, slot * LAD_W_WORDS + LAD_W_MAGIC)) {
-        lad_record_fact(arena, record, '!', "dispatch %zu (%s): reading its witness wrote nothing into the host's memory",
-                        slot + 1, c.kernel);
+        lad_record_fact(arena, record, '!',
+                        "dispatch %zu (%s): reading its witness wrote nothing into the host's memory", slot + 1,
+                        c.kernel);
         lad_record_set(arena, record, LAD_STATUS_FAIL, "ladder.witness.unread",
                        "dispatch %zu (%s): its witness could not be read back", slot + 1, c.kernel);
         return false;

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #define VM_NONE 0xFFFFFFFFu
-#define VM_MANY 0xFFu  /* as many operand words as the first of them, or the argument, says */
-#define VM_RET 1u      /* the caller waits for the value */
-#define VM_SYNC 2u     /* the host changes the simulation: WAIT_SERVICE must follow */
+#define VM_MANY 0xFFu /* as many operand words as the first of them, or the argument, says */
+#define VM_RET 1u     /* the caller waits for the value */
+#define VM_SYNC 2u    /* the host changes the simulation: WAIT_SERVICE must follow */
 
 enum {
     VM_TABLES = 22,
@@ -31,7 +31,10 @@ enum {
 
 /* Words of the params buffer, behind which the layout directory goes on. */
 enum {
-    VM_P_COUNT, VM_P_MAX_STEPS, VM_P_MAX_PROC_STEPS, VM_P_CAPACITY,
+    VM_P_COUNT,
+    VM_P_MAX_STEPS,
+    VM_P_MAX_PROC_STEPS,
+    VM_P_CAPACITY,
     VM_P_PARM,
     VM_P_TABLE_COUNT = VM_P_PARM + VM_PARMS,
     VM_P_STATIC_OFFSET = VM_P_TABLE_COUNT + VM_TABLES,
@@ -42,9 +45,26 @@ enum {
 
 /* Words of section PARM. */
 enum {
-    VM_PARM_P, VM_PARM_ROOTS, VM_PARM_W, VM_PARM_EVENTS, VM_PARM_DEPTH, VM_PARM_DNBA, VM_PARM_NBA, VM_PARM_MONITORS,
-    VM_PARM_STROBES, VM_PARM_ARGS, VM_PARM_WIDE_WORDS, VM_PARM_FORCES, VM_PARM_PASSIGNS, VM_PARM_RUNAWAY,
-    VM_PARM_RUNAWAY_HIGH, VM_PARM_WIDE_BITS, VM_PARM_TIMESCALE, VM_PARM_STATES, VM_PARM_NEEDS, VM_PARM_USED
+    VM_PARM_P,
+    VM_PARM_ROOTS,
+    VM_PARM_W,
+    VM_PARM_EVENTS,
+    VM_PARM_DEPTH,
+    VM_PARM_DNBA,
+    VM_PARM_NBA,
+    VM_PARM_MONITORS,
+    VM_PARM_STROBES,
+    VM_PARM_ARGS,
+    VM_PARM_WIDE_WORDS,
+    VM_PARM_FORCES,
+    VM_PARM_PASSIGNS,
+    VM_PARM_RUNAWAY,
+    VM_PARM_RUNAWAY_HIGH,
+    VM_PARM_WIDE_BITS,
+    VM_PARM_TIMESCALE,
+    VM_PARM_STATES,
+    VM_PARM_NEEDS,
+    VM_PARM_USED
 };
 
 #define VM_OP(number, symbol, operands) VM_OP_##symbol = number,
@@ -87,7 +107,17 @@ enum {
 enum { VM_SIGNED = 1 << 8, VM_RHS_SIGNED = 1 << 9 }; /* in the argument of an expression word */
 
 enum { VM_READY, VM_BLOCKED, VM_DONE, VM_STATE_COUNT };
-enum { VM_WAIT_NONE, VM_WAIT_TIME, VM_WAIT_EVENT, VM_WAIT_COND, VM_WAIT_JOIN, VM_WAIT_DELTA, VM_WAIT_EDGE, VM_WAIT_SERVICE, VM_WAIT_COUNT };
+enum {
+    VM_WAIT_NONE,
+    VM_WAIT_TIME,
+    VM_WAIT_EVENT,
+    VM_WAIT_COND,
+    VM_WAIT_JOIN,
+    VM_WAIT_DELTA,
+    VM_WAIT_EDGE,
+    VM_WAIT_SERVICE,
+    VM_WAIT_COUNT
+};
 enum { VM_EDGE_ANY, VM_EDGE_POS, VM_EDGE_NEG, VM_EDGE_LIST };
 enum { VM_ACTIVE, VM_NBA };
 enum { VM_RUNNING, VM_IDLE, VM_FINISHED, VM_ERROR_STATUS, VM_STOPPED, VM_STATUS_COUNT };
@@ -101,18 +131,38 @@ enum { VM_FLAG_INITIALIZED = 1, VM_FLAG_ACTIVE_INIT = 2, VM_FLAG_DEBUG = 4, VM_F
 
 enum { VM_SIGNAL_REAL = 1, VM_SIGNAL_SIGNED = 2, VM_SIGNAL_NET = 4 };
 enum {
-    VM_ASGN_NONBLOCKING = 1, VM_ASGN_FALLBACK = 2, VM_ASGN_ARRAY = 4, VM_ASGN_BIT = 8, VM_ASGN_RANGE = 16,
-    VM_ASGN_INDEXED = 32, VM_ASGN_WIDE_CONST = 64
+    VM_ASGN_NONBLOCKING = 1,
+    VM_ASGN_FALLBACK = 2,
+    VM_ASGN_ARRAY = 4,
+    VM_ASGN_BIT = 8,
+    VM_ASGN_RANGE = 16,
+    VM_ASGN_INDEXED = 32,
+    VM_ASGN_WIDE_CONST = 64
 };
 enum {
-    VM_DASN_NONBLOCKING = 1, VM_DASN_INERTIAL = 2, VM_DASN_SHOWCANCELLED = 4, VM_DASN_PULSE = 8, VM_DASN_PULSE_ERROR = 16,
-    VM_DASN_ARRAY = 32, VM_DASN_BIT = 64, VM_DASN_RANGE = 128, VM_DASN_INDEXED = 256, VM_DASN_REAL = 512,
+    VM_DASN_NONBLOCKING = 1,
+    VM_DASN_INERTIAL = 2,
+    VM_DASN_SHOWCANCELLED = 4,
+    VM_DASN_PULSE = 8,
+    VM_DASN_PULSE_ERROR = 16,
+    VM_DASN_ARRAY = 32,
+    VM_DASN_BIT = 64,
+    VM_DASN_RANGE = 128,
+    VM_DASN_INDEXED = 256,
+    VM_DASN_REAL = 512,
     VM_DASN_FALLBACK = 1024
 };
 enum { VM_FORCE_PROCEDURAL = 1, VM_FORCE_FALLBACK = 2, VM_FORCE_REG = 4 };
 enum {
-    VM_SVCE_FALLBACK = 1, VM_SVCE_GLOBAL_ONLY = 2, VM_SVCE_GUARD_FD = 4, VM_SVCE_MONITOR = 8, VM_SVCE_MONITOR_ON = 16,
-    VM_SVCE_MONITOR_OFF = 32, VM_SVCE_STROBE = 64, VM_SVCE_FINISH = 128, VM_SVCE_STOP = 256
+    VM_SVCE_FALLBACK = 1,
+    VM_SVCE_GLOBAL_ONLY = 2,
+    VM_SVCE_GUARD_FD = 4,
+    VM_SVCE_MONITOR = 8,
+    VM_SVCE_MONITOR_ON = 16,
+    VM_SVCE_MONITOR_OFF = 32,
+    VM_SVCE_STROBE = 64,
+    VM_SVCE_FINISH = 128,
+    VM_SVCE_STOP = 256
 };
 enum { VM_SVCA_EXPR = 1, VM_SVCA_TIME = 2, VM_SVCA_STIME = 4, VM_SVCA_NOMON = 8, VM_SVCA_SIGNED = 16 };
 enum { VM_ARG_VALUE, VM_ARG_IDENT, VM_ARG_STRING, VM_ARG_REAL, VM_ARG_WIDE, VM_ARG_SIGNED = 0x100 };
@@ -122,9 +172,9 @@ enum { VM_FOUR_STATE = 1, VM_NEEDS_WIDE = 2, VM_NEEDS_REAL = 4 }; /* features; N
 
 /* All fields are u32, one behind the other. */
 #define F(name) uint32_t name;
-#define VM_STRUCT(name, fields)                                                                                         \
-    struct lad_vm_##name {                                                                                              \
-        fields                                                                                                          \
+#define VM_STRUCT(name, fields)                                                                                        \
+    struct lad_vm_##name {                                                                                             \
+        fields                                                                                                         \
     };
 #include "vm_layout.def"
 #undef F
@@ -150,8 +200,8 @@ struct lad_vm_watch { /* members may be NULL */
 /* One launch of all instances by the reference, in each of the binding modes. Allocates nothing. */
 void lad_vm_ref_table(const struct lad_vm_tables *, const struct lad_vm_companions *);
 void lad_vm_ref_packed(void *arena, const uint32_t offset[VM_TABLES], const struct lad_vm_companions *);
-void lad_vm_ref_direct(void *, void *, void *, void *, void *, void *, void *, void *, void *, void *, void *, void *, void *,
-                       void *, void *, void *, void *, void *, void *, void *, void *, void *,
+void lad_vm_ref_direct(void *, void *, void *, void *, void *, void *, void *, void *, void *, void *, void *, void *,
+                       void *, void *, void *, void *, void *, void *, void *, void *, void *, void *,
                        const struct lad_vm_companions *);
 
 #endif

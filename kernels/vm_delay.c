@@ -52,7 +52,8 @@ static int make_plan(const struct vm *m, const struct lad_vm_dasn *d, struct pla
 
 static bool is_rival(const struct vm *m, uint32_t queued, uint32_t id, const struct plan *plan)
 {
-    return m->dnba_id[queued] == id && m->dnba_index_val[queued] == plan->index && m->dnba_index_xz[queued] == plan->index_xz;
+    return m->dnba_id[queued] == id && m->dnba_index_val[queued] == plan->index &&
+           m->dnba_index_xz[queued] == plan->index_xz;
 }
 
 bool lad_vm_delay_stalls(const struct vm *m, uint32_t p, uint32_t id)
@@ -60,8 +61,9 @@ bool lad_vm_delay_stalls(const struct vm *m, uint32_t p, uint32_t id)
     const uint32_t want = VM_DASN_NONBLOCKING | VM_DASN_INERTIAL | VM_DASN_SHOWCANCELLED;
     struct plan plan;
     uint32_t cancelled = 0;
-    if (id >= m->n_dasn || (m->dasn[id].flags & (want | VM_DASN_FALLBACK)) != want || m->dasn[id].signal >= m->n_signal ||
-        m->wait_id[p] >> 31 || !*m->dnba_count || make_plan(m, &m->dasn[id], &plan) || !plan.delay)
+    if (id >= m->n_dasn || (m->dasn[id].flags & (want | VM_DASN_FALLBACK)) != want ||
+        m->dasn[id].signal >= m->n_signal || m->wait_id[p] >> 31 || !*m->dnba_count ||
+        make_plan(m, &m->dasn[id], &plan) || !plan.delay)
         return false;
     for (uint32_t i = 0; i < *m->dnba_count; i++)
         cancelled += is_rival(m, i, id, &plan);

@@ -209,7 +209,8 @@ int lad_vm_eval(const struct vm *m, uint32_t at, struct cell *out)
                 return VM_ERROR_CAPABILITY;
             if (top == stack + VM_STACK)
                 return VM_ERROR_EXPR;
-            *top++ = (struct cell){((arg & 0xFF) == VM_CALL_TIME ? *m->time : *m->time & UINT32_MAX) & lad_vm_mask(w), 0, w};
+            *top++ =
+                (struct cell){((arg & 0xFF) == VM_CALL_TIME ? *m->time : *m->time & UINT32_MAX) & lad_vm_mask(w), 0, w};
             continue;
         }
         top[-1].v &= ~(top[-1].x & m->known);

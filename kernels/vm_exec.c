@@ -4,26 +4,26 @@
 #include <string.h>
 
 #define FAIL(code) return lad_vm_fail(m, p, ip, VM_ERROR_##code)
-#define NEED(k)                                                                                                         \
-    do {                                                                                                                \
-        if ((k) > length - 1 - ip)                                                                                      \
-            FAIL(IP_RANGE);                                                                                             \
+#define NEED(k)                                                                                                        \
+    do {                                                                                                               \
+        if ((k) > length - 1 - ip)                                                                                     \
+            FAIL(IP_RANGE);                                                                                            \
     } while (0)
-#define TGT(x)                                                                                                          \
-    do {                                                                                                                \
-        if ((x) >= length)                                                                                              \
-            FAIL(IP_RANGE);                                                                                             \
+#define TGT(x)                                                                                                         \
+    do {                                                                                                               \
+        if ((x) >= length)                                                                                             \
+            FAIL(IP_RANGE);                                                                                            \
     } while (0)
-#define TAB(a, n)                                                                                                       \
-    do {                                                                                                                \
-        if ((a) >= (n))                                                                                                 \
-            FAIL(TABLE_INDEX);                                                                                          \
+#define TAB(a, n)                                                                                                      \
+    do {                                                                                                               \
+        if ((a) >= (n))                                                                                                \
+            FAIL(TABLE_INDEX);                                                                                         \
     } while (0)
-#define TRY(expression)                                                                                                 \
-    do {                                                                                                                \
-        int error_ = (expression);                                                                                      \
-        if (error_)                                                                                                     \
-            return lad_vm_fail(m, p, ip, error_);                                                                       \
+#define TRY(expression)                                                                                                \
+    do {                                                                                                               \
+        int error_ = (expression);                                                                                     \
+        if (error_)                                                                                                    \
+            return lad_vm_fail(m, p, ip, error_);                                                                      \
     } while (0)
 
 static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id, bool nonblocking)
@@ -42,7 +42,8 @@ static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id,
     if (indexed)
         TRY(lad_vm_eval(m, a->idx, &idx));
     if (!(a->flags & ~(uint32_t)VM_ASGN_NONBLOCKING) && m->signal[a->signal].array_size == 1)
-        t = (struct target){a->signal, 0, 0, m->signal[a->signal].width, false}; /* the commonest shape, without a call */
+        t = (struct target){a->signal, 0, 0, m->signal[a->signal].width,
+                            false}; /* the commonest shape, without a call */
     else
         TRY(lad_vm_resolve(m, a, indexed ? &idx : NULL, &t));
     if (nonblocking)
@@ -54,7 +55,8 @@ static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id,
 }
 
 /* Position of the label that matches, among `n` labels listed in `list`, or in order where that is NULL; NONE: none. */
-static uint32_t match(const struct vm *m, const struct lad_vm_cash *c, const struct cell *value, const uint64_t *list, uint64_t n)
+static uint32_t match(const struct vm *m, const struct lad_vm_cash *c, const struct cell *value, const uint64_t *list,
+                      uint64_t n)
 {
     const struct lad_vm_label *label = m->label + c->entry_offset;
     uint64_t mask = lad_vm_mask(c->width);
@@ -358,8 +360,8 @@ static void note_fetch(struct vm *m, uint32_t p, const uint32_t *code, uint32_t 
 static bool stalls(const struct vm *m, uint32_t p, uint32_t word)
 {
     uint32_t op = word & 0xFF;
-    return op == VM_OP_SERVICE_CALL ? lad_vm_service_stalls(m, word >> 8) :
-           op == VM_OP_ASSIGN_DELAY && lad_vm_delay_stalls(m, p, word >> 8);
+    return op == VM_OP_SERVICE_CALL ? lad_vm_service_stalls(m, word >> 8)
+                                    : op == VM_OP_ASSIGN_DELAY && lad_vm_delay_stalls(m, p, word >> 8);
 }
 
 enum go lad_vm_activate(struct vm *m, uint32_t p)

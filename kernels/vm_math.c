@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators of the scheduler VM on four-state values of up to 64 bits: two planes, X is (1,1) and Z is (val 0, xz 1). */
+/* Operators of the scheduler VM on four-state values of up to 64 bits: two planes, X is (1,1) and Z is (val 0, xz 1).
+ */
 #include "vm_ref.h"
 
 static int64_t as_signed(uint64_t v, uint32_t w)
@@ -150,7 +151,8 @@ static void compare(struct cell *l, const struct cell *r, uint32_t sub, bool is_
         t = differ ? TRUTH_0 : l->x | r->x ? TRUTH_X : TRUTH_1;
     } else if (!(l->x | r->x)) {
         uint64_t sign = is_signed ? 1ull << (ew - 1) : 0; /* flipped, signed numbers compare as unsigned ones */
-        bool swap = sub == VM_BINARY_GT || sub == VM_BINARY_LE, less = swap ? (b ^ sign) < (a ^ sign) : (a ^ sign) < (b ^ sign);
+        bool swap = sub == VM_BINARY_GT || sub == VM_BINARY_LE,
+             less = swap ? (b ^ sign) < (a ^ sign) : (a ^ sign) < (b ^ sign);
         t = sub == VM_BINARY_LT || sub == VM_BINARY_GT ? less : !less;
     }
     set_truth(l, sub == VM_BINARY_NEQ || sub == VM_BINARY_CASE_NEQ ? negate(t) : t, w);
@@ -196,7 +198,8 @@ void lad_vm_binary(struct cell *l, const struct cell *right, uint32_t arg, uint3
         ew = l->w > r.w ? l->w : r.w;
     if (sub != VM_BINARY_LOG_AND && sub != VM_BINARY_LOG_OR && l->w != ew)
         lad_vm_extend(l, ew, is_signed);
-    if (r.w != ew && (sub < VM_BINARY_POW || sub >= VM_BINARY_AND) && sub != VM_BINARY_LOG_AND && sub != VM_BINARY_LOG_OR)
+    if (r.w != ew && (sub < VM_BINARY_POW || sub >= VM_BINARY_AND) && sub != VM_BINARY_LOG_AND &&
+        sub != VM_BINARY_LOG_OR)
         lad_vm_extend(&r, ew, is_signed);
     switch (sub) {
     case VM_BINARY_ADD:

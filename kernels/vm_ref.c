@@ -29,7 +29,8 @@ static void initialise(struct vm *m)
 {
     uint32_t P = m->n_proc, E = m->parm[VM_PARM_EVENTS], R = m->n_rpt, F = m->parm[VM_PARM_FORCES];
     uint32_t PC = m->parm[VM_PARM_PASSIGNS], D = m->n_dasn, DN = m->parm[VM_PARM_DNBA], NB = m->parm[VM_PARM_NBA];
-    uint32_t M = m->parm[VM_PARM_MONITORS], ST = m->parm[VM_PARM_STROBES], A = m->n_args, EP = m->n_eitm, SP = m->n_estr;
+    uint32_t M = m->parm[VM_PARM_MONITORS], ST = m->parm[VM_PARM_STROBES], A = m->n_args, EP = m->n_eitm,
+             SP = m->n_estr;
     uint32_t halt = *m->halt_mode, flags = *m->flags & (VM_FLAG_DEBUG | VM_FLAG_EXEC_READY);
 #define VM_ARRAY(number, name, type, elements) memset(m->name, 0, (size_t)(elements) * sizeof(type));
 #include "vm_layout.def"
@@ -253,8 +254,8 @@ static void find_program(struct vm *m, const struct lad_vm_tables *t, const stru
     m->svcr = at[21];
     m->n_svcr = n[21];
     const char *statics = c->statics;
-#define VM_STATIC(number, field, type)                                                                                  \
-    m->field = (const type *)(statics + params[VM_P_STATIC_OFFSET + number]);                                           \
+#define VM_STATIC(number, field, type)                                                                                 \
+    m->field = (const type *)(statics + params[VM_P_STATIC_OFFSET + number]);                                          \
     m->n_##field = params[VM_P_STATIC_COUNT + number];
 #include "vm_layout.def"
     m->signals = c->state;
@@ -265,7 +266,8 @@ static void find_program(struct vm *m, const struct lad_vm_tables *t, const stru
 static void find_instance(struct vm *m, uint32_t gid, const struct lad_vm_tables *t, const struct lad_vm_companions *c)
 {
     uint32_t count = c->params[VM_P_COUNT];
-    size_t P = m->n_proc, first = (size_t)gid * P, E = m->parm[VM_PARM_EVENTS], R = m->n_rpt, F = m->parm[VM_PARM_FORCES];
+    size_t P = m->n_proc, first = (size_t)gid * P, E = m->parm[VM_PARM_EVENTS], R = m->n_rpt,
+           F = m->parm[VM_PARM_FORCES];
     size_t PC = m->parm[VM_PARM_PASSIGNS], D = m->n_dasn, DN = m->parm[VM_PARM_DNBA], NB = m->parm[VM_PARM_NBA];
     size_t M = m->parm[VM_PARM_MONITORS], ST = m->parm[VM_PARM_STROBES], A = m->n_args, EP = m->n_eitm, SP = m->n_estr;
     void *const *at = t->table;
@@ -277,7 +279,7 @@ static void find_instance(struct vm *m, uint32_t gid, const struct lad_vm_tables
     m->ip = (uint32_t *)at[7] + first;
     m->call_sp = (uint32_t *)at[8] + first;
     m->frame = (uint32_t *)at[9] + first * m->depth * VM_FRAME_WORDS;
-#define VM_ARRAY(number, name, type, elements)                                                                          \
+#define VM_ARRAY(number, name, type, elements)                                                                         \
     m->name = (type *)((char *)c->arena + c->params[VM_P_ARRAY_OFFSET + number]) + gid * (size_t)(elements);
 #include "vm_layout.def"
     m->tail = (uint32_t *)c->ring + gid;
@@ -304,11 +306,11 @@ void lad_vm_ref_packed(void *arena, const uint32_t offset[VM_TABLES], const stru
     lad_vm_ref_table(&t, c);
 }
 
-void lad_vm_ref_direct(void *b0, void *b1, void *b2, void *b3, void *b4, void *b5, void *b6, void *b7, void *b8, void *b9,
-                       void *b10, void *b11, void *b12, void *b13, void *b14, void *b15, void *b16, void *b17, void *b18,
-                       void *b19, void *b20, void *b21, const struct lad_vm_companions *c)
+void lad_vm_ref_direct(void *b0, void *b1, void *b2, void *b3, void *b4, void *b5, void *b6, void *b7, void *b8,
+                       void *b9, void *b10, void *b11, void *b12, void *b13, void *b14, void *b15, void *b16, void *b17,
+                       void *b18, void *b19, void *b20, void *b21, const struct lad_vm_companions *c)
 {
-    struct lad_vm_tables t = {{b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
-                               b20, b21}};
+    struct lad_vm_tables t = {
+        {b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21}};
     lad_vm_ref_table(&t, c);
 }

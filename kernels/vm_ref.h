@@ -11,7 +11,7 @@ struct vm {
     uint32_t gid, n_proc, depth, max_steps, limit /* instructions of an activation */, capacity, n_args, record_bytes;
     uint32_t n_cond_room; /* entries of cond_val per process, at least 1 */
     uint64_t runaway;
-    uint64_t known;       /* all ones in a two-state program: unknown bits become 0 */
+    uint64_t known; /* all ones in a two-state program: unknown bits become 0 */
     bool two_state, debug;
 
     /* the argument table */
@@ -104,7 +104,8 @@ static inline bool lad_vm_needs_index(uint32_t flags)
 }
 void lad_vm_put(struct vm *, unsigned char *plane_base, const struct target *, uint64_t v, uint64_t x, bool *changed);
 void lad_vm_store(struct vm *, const struct target *, uint64_t v, uint64_t x);
-static inline void lad_vm_load(const struct vm *m, const unsigned char *base, uint32_t signal, uint32_t element, uint64_t *v, uint64_t *x)
+static inline void lad_vm_load(const struct vm *m, const unsigned char *base, uint32_t signal, uint32_t element,
+                               uint64_t *v, uint64_t *x)
 {
     const struct lad_vm_signal *s = &m->signal[signal];
     size_t at = (size_t)m->gid * s->array_size + element;
@@ -123,7 +124,8 @@ static inline bool lad_vm_is_active(const uint32_t *slots, uint32_t slot)
 
 static inline bool lad_vm_is_overridden(const struct vm *m, uint32_t signal)
 {
-    return lad_vm_is_active(m->force_id, m->ovrd[signal].force_slot) || lad_vm_is_active(m->passign_id, m->ovrd[signal].passign_slot);
+    return lad_vm_is_active(m->force_id, m->ovrd[signal].force_slot) ||
+           lad_vm_is_active(m->passign_id, m->ovrd[signal].passign_slot);
 }
 int lad_vm_log(struct vm *, const struct target *, uint64_t v, uint64_t x);
 int lad_vm_refresh(struct vm *);

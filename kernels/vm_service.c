@@ -156,8 +156,10 @@ bool lad_vm_service_stalls(const struct vm *m, uint32_t id)
     if (id >= m->n_svce)
         return false;
     const struct lad_vm_svce *e = &m->svce[id];
-    const uint32_t silent = VM_SVCE_FALLBACK | VM_SVCE_MONITOR | VM_SVCE_MONITOR_ON | VM_SVCE_MONITOR_OFF | VM_SVCE_STROBE;
-    return !(e->flags & silent) && !(e->flags & VM_SVCE_GLOBAL_ONLY && m->gid) && has_args(m, e) && !lad_vm_ring_free(m);
+    const uint32_t silent =
+        VM_SVCE_FALLBACK | VM_SVCE_MONITOR | VM_SVCE_MONITOR_ON | VM_SVCE_MONITOR_OFF | VM_SVCE_STROBE;
+    return !(e->flags & silent) && !(e->flags & VM_SVCE_GLOBAL_ONLY && m->gid) && has_args(m, e) &&
+           !lad_vm_ring_free(m);
 }
 
 enum go lad_vm_call_service(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)

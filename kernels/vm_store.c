@@ -3,12 +3,12 @@
 #include "vm_ref.h"
 
 /* Bits of `plane` that an element keeps, and those that it gets. */
-#define MERGE(type, offset, plane)                                                                                      \
-    do {                                                                                                                \
-        type *word = (type *)(base + (offset)) + at;                                                                    \
-        type now = (type)((*word & ~put) | ((plane) & put));                                                            \
-        *changed |= *word != now;                                                                                       \
-        *word = now;                                                                                                    \
+#define MERGE(type, offset, plane)                                                                                     \
+    do {                                                                                                               \
+        type *word = (type *)(base + (offset)) + at;                                                                   \
+        type now = (type)((*word & ~put) | ((plane)&put));                                                             \
+        *changed |= *word != now;                                                                                      \
+        *word = now;                                                                                                   \
     } while (0)
 
 void lad_vm_put(struct vm *m, unsigned char *base, const struct target *t, uint64_t v, uint64_t x, bool *changed)

@@ -24,7 +24,7 @@ char *lad_body(struct lad_arena *, const struct lad_run *, const struct lad_reco
 /* Command that repeats one record alone. */
 char *lad_repeat(struct lad_arena *, const struct lad_run *, const struct lad_record *);
 /* Parts of it: where and what; buffers, facts and figures; messages of others. */
-/* The diagnosis: kind of failure, cause, how sure, place, evidence, runner-up, experiments; nothing for what did not fail. */
+/* The diagnosis: kind of failure, cause, how sure, place, evidence, runner-up; nothing without a failure. */
 void lad_put_answer(FILE *, struct lad_arena *, const struct lad_record *);
 void lad_put_context(FILE *, struct lad_arena *, const struct lad_run *, const struct lad_record *);
 void lad_put_evidence(FILE *, struct lad_arena *, const struct lad_record *, size_t rows, bool arrow);

@@ -21,8 +21,9 @@ enum { MOST = 64 };
 #define DEVICE_CALLS(X)                                                                                                \
     X(DestroyDevice)                                                                                                   \
     X(QueueSubmit)                                                                                                     \
-    X(QueueWaitIdle) X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory)              \
-        X(BindBufferMemory) X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges)     \
+    X(QueueWaitIdle)                                                                                                   \
+    X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory)           \
+        X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges)                         \
             X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer) X(CreateShaderModule)                      \
                 X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool) X(DestroyDescriptorPool)      \
                     X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer) X(FreeCommandBuffers)          \

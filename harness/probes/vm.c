@@ -2,13 +2,13 @@
 /*
  * A program of the scheduler VM on the device and in the reference, compared after every launch.
  *
- * Params: program (name of a built-in one, pico:N, or a file), mode (direct, table, packed), and optionally count, slice
- * (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take) and log (what
- * instance 0 must print, \n between lines). harm (zeros, swapped, shifted) spoils table number `table` on purpose: then
- * the case passes when the detectors report it, and only it.
+ * Params: program (name of a built-in one, pico:N, or a file), mode (direct, table, packed), and optionally count,
+ * slice (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take) and
+ * log (what instance 0 must print, \n between lines). harm (zeros, swapped, shifted) spoils table number `table` on
+ * purpose: then the case passes when the detectors report it, and only it.
  */
-#include "../registry.h"
 #include "../vm/vm.h"
+#include "../registry.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +44,9 @@ static bool number(const struct bench *b, const char *name, uint64_t most, uint6
     *out = strtoull(text, &end, 0);
     if (isdigit((unsigned char)*text) && !*end && *out <= most)
         return true;
-    lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case", "%s: param %s is \"%s\", expected a number up to %llu",
-                   b->c->file, name, text, (unsigned long long)most);
+    lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case",
+                   "%s: param %s is \"%s\", expected a number up to %llu", b->c->file, name, text,
+                   (unsigned long long)most);
     return false;
 }
 
@@ -63,15 +64,17 @@ static bool choose(const struct bench *b, const char *name, const char *const *w
 
 static bool read_params(struct bench *b)
 {
-    static const char *const modes[] = {"direct", "table", "packed", NULL}, *const placements[] = {"own", "shared", NULL};
+    static const char *const modes[] = {"direct", "table", "packed", NULL}, *const placements[] = {"own", "shared",
+                                                                                                   NULL};
     static const char *const harms[] = {"none", "zeros", "swapped", "shifted", NULL};
     const char *slice = param(b, "slice");
     uint64_t count = 1, fuel = 0, table = 0;
     int mode, placement, harm;
     b->shape = (struct lad_vm_shape)LAD_VM_SHAPE;
-    if (!choose(b, "mode", modes, &mode) || !choose(b, "placement", placements, &placement) || !choose(b, "harm", harms, &harm) ||
-        !number(b, "count", 1 << 20, &count) || !number(b, "fuel", UINT32_MAX, &fuel) ||
-        !number(b, "table", VM_TABLES - 1, &table) || !number(b, "from", UINT32_MAX, &b->want.from))
+    if (!choose(b, "mode", modes, &mode) || !choose(b, "placement", placements, &placement) ||
+        !choose(b, "harm", harms, &harm) || !number(b, "count", 1 << 20, &count) ||
+        !number(b, "fuel", UINT32_MAX, &fuel) || !number(b, "table", VM_TABLES - 1, &table) ||
+        !number(b, "from", UINT32_MAX, &b->want.from))
         return false;
     b->shape.binding = (enum lad_vm_binding)mode;
     b->shape.shared = placement;
@@ -79,9 +82,10 @@ static bool read_params(struct bench *b)
     b->want.harm = (enum lad_vm_harm)harm;
     b->want.table = (uint32_t)table;
     b->want.fuel = (uint32_t)fuel;
-    if (slice && sscanf(slice, "%u%*1[.,]%u%*1[.,]%u", &b->shape.max_steps, &b->shape.max_proc_steps, &b->shape.capacity) != 3) {
-        lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case", "%s: param slice is \"%s\", expected three numbers",
-                       b->c->file, slice);
+    if (slice &&
+        sscanf(slice, "%u%*1[.,]%u%*1[.,]%u", &b->shape.max_steps, &b->shape.max_proc_steps, &b->shape.capacity) != 3) {
+        lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case",
+                       "%s: param slice is \"%s\", expected three numbers", b->c->file, slice);
         return false;
     }
     return true;
@@ -96,14 +100,16 @@ static bool load(struct bench *b)
     while (name && e->name && strcmp(e->name, name))
         e++;
     if (name && e->name)
-        verdict = lad_vm_assemble(b->arena, (const char *)e->start, name, &b->program, &why) ? lad_vm_check(&b->program, false, &why)
-                                                                                         : LAD_VM_REJECTED;
+        verdict = lad_vm_assemble(b->arena, (const char *)e->start, name, &b->program, &why)
+                      ? lad_vm_check(&b->program, false, &why)
+                      : LAD_VM_REJECTED;
     else
         verdict = name ? lad_vm_load(b->arena, name, false, &b->program, &why) : LAD_VM_REJECTED;
     if (verdict == LAD_VM_SKIPPED)
         lad_record_set(b->arena, b->r, LAD_STATUS_SKIP, NULL, "%s", why.text);
     else if (verdict == LAD_VM_REJECTED)
-        lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case", "%s: program %s: %s", b->c->file, name ? name : "(none)", why.text);
+        lad_record_set(b->arena, b->r, LAD_STATUS_ERROR, "ladder.case", "%s: program %s: %s", b->c->file,
+                       name ? name : "(none)", why.text);
     return verdict == LAD_VM_GOOD;
 }
 
@@ -111,9 +117,14 @@ static bool api_failed(struct bench *b, const char *doing)
 {
     const struct lad_fail *f = &b->gpu->fail;
     bool late = !strcmp(f->code, "LATE");
-    lad_record_set(b->arena, b->r, f->lost ? LAD_STATUS_LOST : f->timeout || late ? LAD_STATUS_TIMEOUT : LAD_STATUS_ERROR,
-                   f->lost ? "ladder.lost" : f->timeout || late ? "ladder.timeout.device" : "ladder.api", "%s: %s says %s", doing,
-                   f->call, f->code);
+    lad_record_set(b->arena, b->r,
+                   f->lost              ? LAD_STATUS_LOST
+                   : f->timeout || late ? LAD_STATUS_TIMEOUT
+                                        : LAD_STATUS_ERROR,
+                   f->lost              ? "ladder.lost"
+                   : f->timeout || late ? "ladder.timeout.device"
+                                        : "ladder.api",
+                   "%s: %s says %s", doing, f->call, f->code);
     if (*f->text)
         *LAD_PUSH(b->arena, b->r->messages, b->r->n_messages) = lad_strdup(b->arena, f->text);
     return false;
@@ -149,12 +160,14 @@ static bool compare_first_ops(struct bench *b)
     const uint32_t *got = lad_vm_device_first_ops(b->device);
     uint32_t want[256] = {0}, bad = 0;
     for (uint32_t i = 0; i < b->program.n_proc; i++)
-        want[b->program.code[(size_t)i * b->program.parm[VM_PARM_W]] & 0xFF] += b->program.proc[i].length ? b->shape.count : 0;
+        want[b->program.code[(size_t)i * b->program.parm[VM_PARM_W]] & 0xFF] +=
+            b->program.proc[i].length ? b->shape.count : 0;
     for (uint32_t op = 0; op < 256; op++) {
         if (got[op] == want[op])
             continue;
         if (bad++ < 4)
-            lad_record_fact(b->arena, b->r, '!', "processes of all instances that begin with opcode %u: the device counts %u, the host %u",
+            lad_record_fact(b->arena, b->r, '!',
+                            "processes of all instances that begin with opcode %u: the device counts %u, the host %u",
                             op, got[op], want[op]);
     }
     return !bad;
@@ -174,7 +187,8 @@ static bool look_first(struct bench *b, bool *clean)
     if (fate != LAD_VM_DONE)
         return api_failed(b, "probing the tables");
     if (*clean)
-        lad_record_fact(b->arena, b->r, '+', "the device reads all 22 tables as they were uploaded, and counts the same first opcodes");
+        lad_record_fact(b->arena, b->r, '+',
+                        "the device reads all 22 tables as they were uploaded, and counts the same first opcodes");
     else if (!b->want.harm)
         lad_record_set(b->arena, b->r, LAD_STATUS_FAIL, tables ? "ladder.vm.first-ops" : "ladder.vm.tables",
                        "the device reads other words in the tables than were uploaded");
@@ -198,7 +212,8 @@ static void tell_lines(struct bench *b, int side)
 
 static bool fail(struct bench *b, const char *type, const struct lad_vm_why *why)
 {
-    lad_record_set(b->arena, b->r, LAD_STATUS_FAIL, type, "launch %llu: %s", (unsigned long long)b->launches, why->text);
+    lad_record_set(b->arena, b->r, LAD_STATUS_FAIL, type, "launch %llu: %s", (unsigned long long)b->launches,
+                   why->text);
     tell_lines(b, 0);
     tell_lines(b, 1);
     return false;
@@ -224,8 +239,9 @@ static bool run_beside(struct bench *b)
     while (!lad_vm_over(b->image[0])) {
         uint64_t mark = lad_vm_mark(b->image[0]), start = lad_now_ns();
         if (b->gpu->deadline_ns && start > b->gpu->deadline_ns) {
-            lad_record_set(b->arena, b->r, LAD_STATUS_TIMEOUT, "ladder.timeout.case", "not over after %llu launches, time %llu",
-                           (unsigned long long)b->launches, (unsigned long long)*LAD_VM_U64(b->image[0], time, 0));
+            lad_record_set(b->arena, b->r, LAD_STATUS_TIMEOUT, "ladder.timeout.case",
+                           "not over after %llu launches, time %llu", (unsigned long long)b->launches,
+                           (unsigned long long)*LAD_VM_U64(b->image[0], time, 0));
             return false;
         }
         lad_vm_launch_reference(b->image[0]);
@@ -280,14 +296,16 @@ static bool look_at_end(struct bench *b)
     if (!number(b, "launches", UINT64_MAX, &want))
         return false;
     if (want && want != b->launches) {
-        lad_vm_because(&why, "it took %llu launches, expected %llu", (unsigned long long)b->launches, (unsigned long long)want);
+        lad_vm_because(&why, "it took %llu launches, expected %llu", (unsigned long long)b->launches,
+                       (unsigned long long)want);
         return fail(b, "ladder.vm.launches", &why);
     }
     if (!lad_vm_device_figures(b->device, &f))
         return api_failed(b, "reading the counters");
-    lad_record_fact(b->arena, b->r, '+', "%llu launches in %llu dispatches, %llu instructions, %llu activations; equal after each launch",
-                    (unsigned long long)f.launches, (unsigned long long)f.dispatches, (unsigned long long)f.instructions,
-                    (unsigned long long)f.activations);
+    lad_record_fact(b->arena, b->r, '+',
+                    "%llu launches in %llu dispatches, %llu instructions, %llu activations; equal after each launch",
+                    (unsigned long long)f.launches, (unsigned long long)f.dispatches,
+                    (unsigned long long)f.instructions, (unsigned long long)f.activations);
     return true;
 }
 
@@ -300,8 +318,8 @@ static void judge_harm(struct bench *b, bool clean)
     for (size_t i = 0; i < b->r->n_facts; i++)
         seen |= strstr(b->r->facts[i].text, name) != NULL;
     if (clean || !seen)
-        lad_record_set(b->arena, b->r, LAD_STATUS_FAIL, "ladder.vm.undetected", "table %u was spoilt and the probe did not report it",
-                       b->want.table);
+        lad_record_set(b->arena, b->r, LAD_STATUS_FAIL, "ladder.vm.undetected",
+                       "table %u was spoilt and the probe did not report it", b->want.table);
     else
         lad_record_set(b->arena, b->r, LAD_STATUS_PASS, NULL, NULL);
 }

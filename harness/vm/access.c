@@ -9,10 +9,11 @@ void *lad_vm_array(const struct lad_vm_image *image, int array, uint32_t gid)
            (size_t)gid * image->array_n[array] * lad_vm_arrays[array].bytes;
 }
 
-static char *find_element(const struct lad_vm_image *image, const struct lad_vm_signal *s, uint32_t gid, uint32_t element,
-                          uint32_t offset)
+static char *find_element(const struct lad_vm_image *image, const struct lad_vm_signal *s, uint32_t gid,
+                          uint32_t element, uint32_t offset)
 {
-    return (char *)image->companions.state + offset + ((size_t)gid * s->array_size + element) * (s->width <= 32 ? 4 : 8);
+    return (char *)image->companions.state + offset +
+           ((size_t)gid * s->array_size + element) * (s->width <= 32 ? 4 : 8);
 }
 
 void lad_vm_signal_get(const struct lad_vm_image *image, uint32_t gid, uint32_t signal, uint32_t element, uint64_t *val,
@@ -26,7 +27,8 @@ void lad_vm_signal_get(const struct lad_vm_image *image, uint32_t gid, uint32_t 
         memcpy(xz, find_element(image, s, gid, element, s->xz_offset), each);
 }
 
-void lad_vm_signal_set(struct lad_vm_image *image, uint32_t gid, uint32_t signal, uint32_t element, uint64_t val, uint64_t xz)
+void lad_vm_signal_set(struct lad_vm_image *image, uint32_t gid, uint32_t signal, uint32_t element, uint64_t val,
+                       uint64_t xz)
 {
     const struct lad_vm_signal *s = (const struct lad_vm_signal *)image->tables.table[6] + signal;
     size_t each = s->width <= 32 ? 4 : 8;

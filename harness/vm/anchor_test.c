@@ -177,7 +177,8 @@ static void check_pico45(const struct run *r, uint32_t gid)
     uint64_t acc = 0, c = 0;
     CU_ASSERT_EQUAL(*LAD_VM_U32(r->image, status, gid), VM_FINISHED);
     CU_ASSERT_EQUAL(*LAD_VM_U64(r->image, time, gid), 1003);
-    CU_ASSERT_STRING_EQUAL(log_of(r, gid), "pico45 m=ce880937 acc4=d33ed018 acc27=5b293218 c44=8d6fec8e\n$finish (pid=3)\n");
+    CU_ASSERT_STRING_EQUAL(log_of(r, gid),
+                           "pico45 m=ce880937 acc4=d33ed018 acc27=5b293218 c44=8d6fec8e\n$finish (pid=3)\n");
     for (unsigned i = 4; i < 45; i++) {
         char name[16];
         snprintf(name, sizeof name, i < 28 ? "acc%u" : "c%u", i);
@@ -212,7 +213,8 @@ static void pico45(void)
     }
 }
 
-static char *line_of(void (*print)(FILE *, const struct lad_vm_image *, uint32_t), const struct lad_vm_image *image, uint32_t n)
+static char *line_of(void (*print)(FILE *, const struct lad_vm_image *, uint32_t), const struct lad_vm_image *image,
+                     uint32_t n)
 {
     char *text = NULL;
     size_t bytes;
@@ -251,16 +253,18 @@ static void pico45_table(void)
         const char *status = line_of(lad_vm_print_status, r.image, launch);
         snprintf(want, sizeof want, "status=1(idle) error=0 halt=4294967295 phase=%u flags=", rows[i].phase);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
-        snprintf(want, sizeof want, "state=[ready:%u blocked:%u done:%u]", rows[i].ready, rows[i].blocked, rows[i].done);
+        snprintf(want, sizeof want, "state=[ready:%u blocked:%u done:%u]", rows[i].ready, rows[i].blocked,
+                 rows[i].done);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
-        snprintf(want, sizeof want, "waits=[none:%u time:%u event:0 cond:0 join:0 delta:0 edge:%u service:0]", rows[i].none,
-                 rows[i].time, rows[i].edge);
+        snprintf(want, sizeof want, "waits=[none:%u time:%u event:0 cond:0 join:0 delta:0 edge:%u service:0]",
+                 rows[i].none, rows[i].time, rows[i].edge);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
         CU_ASSERT_EQUAL(*LAD_VM_U32(r.image, cursor, 0), rows[i].cursor);
         CU_ASSERT_EQUAL(*LAD_VM_U64(r.image, time, 0), launch > 45 ? 5 : 0);
         const uint32_t *d = rows[i].debug;
-        snprintf(want, sizeof want, "magic=0x564d4447 bc_base=%u len=%u ip=%u instr=0x%x op=%u arg=%u instr0=0x%x instr1=0x%x ",
-                 d[0], d[1], d[2], d[3], d[3] & 0xFF, d[3] >> 8, d[4], d[5]);
+        snprintf(want, sizeof want,
+                 "magic=0x564d4447 bc_base=%u len=%u ip=%u instr=0x%x op=%u arg=%u instr0=0x%x instr1=0x%x ", d[0],
+                 d[1], d[2], d[3], d[3] & 0xFF, d[3] >> 8, d[4], d[5]);
         CU_ASSERT_PTR_NOT_NULL(strstr(line_of(lad_vm_print_debug, r.image, 0), want));
     }
     finish(&r);
@@ -276,7 +280,8 @@ static void stats(void)
     lad_vm_print_stats(out, &p);
     fclose(out);
     CU_ASSERT_STRING_EQUAL(
-        text, "sched-vm: proc length bins len0=0 len1=0 len2=2 len3=0 len4=1 len5=0 len6=1 len7=0 len8=1 len9+=40 zero_len=0\n"
+        text, "sched-vm: proc length bins len0=0 len1=0 len2=2 len3=0 len4=1 len5=0 len6=1 len7=0 len8=1 len9+=40 "
+              "zero_len=0\n"
               "sched-vm: proc first-op counts done=0 callgroup=0 wait_time=2 wait_delta=0 wait_edge=24 wait_cond=0 "
               "wait_event=0 repeat=0 assign=19 assign_nb=0 assign_delay=0 service=0\n");
     free(text);
@@ -294,14 +299,16 @@ static void zero_bytecode(void)
         lad_vm_launch_reference(r.image);
         const char *status = line_of(lad_vm_print_status, r.image, launch);
         char want[80];
-        snprintf(want, sizeof want, "state=[ready:%u blocked:0 done:%u]", launch < 45 ? 45 - launch : 0, launch < 45 ? launch : 45);
+        snprintf(want, sizeof want, "state=[ready:%u blocked:0 done:%u]", launch < 45 ? 45 - launch : 0,
+                 launch < 45 ? launch : 45);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
         if (launch == 45)
             CU_ASSERT_PTR_NOT_NULL(strstr(status, "phase=1 flags=5 time=0"));
     }
     CU_ASSERT_EQUAL(*LAD_VM_U32(r.image, status, 0), VM_FINISHED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(line_of(lad_vm_print_debug, r.image, 0),
-                                  "magic=0x564d4447 bc_base=27456 len=128 ip=0 instr=0x0 op=0 arg=0 instr0=0x0 instr1=0x0"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(line_of(lad_vm_print_debug, r.image, 0),
+               "magic=0x564d4447 bc_base=27456 len=128 ip=0 instr=0x0 op=0 arg=0 instr0=0x0 instr1=0x0"));
     struct lad_vm_why why;
     r.image->tables.table[0] = real;
     CU_ASSERT_FALSE(lad_vm_fetch_matches(r.image, 0, &why));

@@ -11,7 +11,7 @@ struct lad_vm_map {
         const char *key; /* kind letter, then the name; NULL: free */
         size_t bytes;
         uint32_t value;
-    } *slot;
+    } * slot;
     size_t n, room; /* room is a power of two */
 };
 
@@ -159,7 +159,8 @@ bool lad_vm_asm_number(struct assembler *a, uint64_t *value)
     skip_blanks(a);
     bool hex = a->p[0] == '0' && (a->p[1] | 32) == 'x';
     const char *p = a->p + (hex ? 2 : 0), *start = p;
-    for (*value = 0; (hex ? isxdigit((unsigned char)*p) : isdigit((unsigned char)*p)) || (*p == '_' && p > start); p++) {
+    for (*value = 0; (hex ? isxdigit((unsigned char)*p) : isdigit((unsigned char)*p)) || (*p == '_' && p > start);
+         p++) {
         uint32_t digit = isdigit((unsigned char)*p) ? (uint32_t)(*p - '0') : (uint32_t)((*p | 32) - 'a') + 10;
         if (*p == '_')
             continue;

@@ -16,8 +16,8 @@ struct proc_text {
 /* A label that is not known yet, and where its address belongs. */
 struct fixup {
     enum { FIX_WORD, FIX_ARG, FIX_PROC, FIX_AFTER, FIX_BEGIN, FIX_END } kind;
-    uint32_t pid, of;   /* process with the word; process whose label it is, NONE: named by `proc` */
-    uint32_t at;        /* word of the process, or entry of the table */
+    uint32_t pid, of; /* process with the word; process whose label it is, NONE: named by `proc` */
+    uint32_t at;      /* word of the process, or entry of the table */
     const char *label, *proc;
     int line;
 };
@@ -50,8 +50,8 @@ struct assembler {
     size_t n_patch;
     struct slots *slots; /* one per signal */
     size_t n_slots;
-#define VM_SECTION(tag, field, type)                                                                                    \
-    type *field;                                                                                                        \
+#define VM_SECTION(tag, field, type)                                                                                   \
+    type *field;                                                                                                       \
     size_t n_##field;
 #include "../../kernels/vm_layout.def"
 };
@@ -61,17 +61,18 @@ struct assembler {
 
 /* asm.c */
 bool lad_vm_asm_fail(struct assembler *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* false */
-bool lad_vm_asm_take(struct assembler *, char c);    /* skips blanks and c where it comes next */
+bool lad_vm_asm_take(struct assembler *, char c); /* skips blanks and c where it comes next */
 bool lad_vm_asm_expect(struct assembler *, char c);
-bool lad_vm_asm_end(struct assembler *);             /* nothing but blanks is left */
+bool lad_vm_asm_end(struct assembler *); /* nothing but blanks is left */
 bool lad_vm_asm_name(struct assembler *, const char **name);
 bool lad_vm_asm_word_is(struct assembler *, const char *word); /* skips the next word where it is this one */
 bool lad_vm_asm_number(struct assembler *, uint64_t *value);
 bool lad_vm_asm_string(struct assembler *, uint32_t *id);
-uint32_t lad_vm_asm_intern(struct assembler *, const char *text, size_t bytes); /* string id */
+uint32_t lad_vm_asm_intern(struct assembler *, const char *text, size_t bytes);       /* string id */
 bool lad_vm_asm_put(struct assembler *, char kind, const char *name, uint32_t value); /* false: there already */
 bool lad_vm_asm_get(struct assembler *, char kind, const char *name, uint32_t *value);
-bool lad_vm_asm_known(struct assembler *, char kind, const char *what, uint32_t *value); /* reads a name that must be there */
+bool lad_vm_asm_known(struct assembler *, char kind, const char *what,
+                      uint32_t *value); /* reads a name that must be there */
 bool lad_vm_asm_literal(struct assembler *, struct lad_vm_literal *);
 
 /* asm_finish.c */
@@ -90,7 +91,7 @@ bool lad_vm_asm_force(struct assembler *, const char *word);
 bool lad_vm_asm_case(struct assembler *, const char *word);
 bool lad_vm_asm_service(struct assembler *, const char *word);
 bool lad_vm_asm_edge(struct assembler *);
-uint32_t lad_vm_asm_word(struct assembler *, uint32_t word); /* emits; its address */
+uint32_t lad_vm_asm_word(struct assembler *, uint32_t word);      /* emits; its address */
 bool lad_vm_asm_label(struct assembler *, int kind, uint32_t at); /* reads a label of this process */
 
 #endif

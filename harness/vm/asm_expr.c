@@ -75,7 +75,8 @@ static bool put_signal(struct assembler *a, char *name, char *width_text, bool i
     return true;
 }
 
-static bool put_row(struct assembler *a, const struct token_row *row, const char *suffix, const char *width_text, uint32_t *width)
+static bool put_row(struct assembler *a, const struct token_row *row, const char *suffix, const char *width_text,
+                    uint32_t *width)
 {
     uint32_t arg = row->sub;
     uint64_t w = row->width;

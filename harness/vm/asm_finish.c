@@ -29,7 +29,7 @@ static bool read_limits(struct assembler *a)
     static const struct {
         const char *key;
         int parm;
-    } keys[] = {{"nba", VM_PARM_NBA},   {"dnba", VM_PARM_DNBA}, {"depth", VM_PARM_DEPTH},
+    } keys[] = {{"nba", VM_PARM_NBA},   {"dnba", VM_PARM_DNBA},      {"depth", VM_PARM_DEPTH},
                 {"args", VM_PARM_ARGS}, {"wide", VM_PARM_WIDE_BITS}, {"timescale", VM_PARM_TIMESCALE},
                 {"words", VM_PARM_W},   {"runaway", VM_PARM_RUNAWAY}};
     while (!lad_vm_asm_end(a)) {
@@ -79,7 +79,8 @@ static bool read_initial(struct assembler *a, struct lad_vm_sigs *s)
     } while (lad_vm_asm_take(a, ','));
     s->init_words = n * 2 * k;
     return n == 1 || n == s->array_size ||
-           lad_vm_asm_fail(a, ".signal: %u initial values, expected 1 or one for each of %u elements", n, s->array_size);
+           lad_vm_asm_fail(a, ".signal: %u initial values, expected 1 or one for each of %u elements", n,
+                           s->array_size);
 }
 
 static bool read_signal(struct assembler *a)
@@ -91,7 +92,8 @@ static bool read_signal(struct assembler *a)
     if (!lad_vm_asm_name(a, &name) || !lad_vm_asm_number(a, &n))
         return false;
     if (!n || n > 1024 || !lad_vm_asm_put(a, 's', name, id))
-        return lad_vm_asm_fail(a, ".signal %s: %s", name, n && n <= 1024 ? "there already" : "expected a width of 1 to 1024");
+        return lad_vm_asm_fail(a, ".signal %s: %s", name,
+                               n && n <= 1024 ? "there already" : "expected a width of 1 to 1024");
     s.width = (uint32_t)n;
     s.name = lad_vm_asm_intern(a, name, strlen(name));
     s.val_slot = planes * id;
@@ -183,7 +185,8 @@ static bool read_block(struct assembler *a)
     if (!a->n_text)
         return lad_vm_asm_fail(a, ".block stands before the first .proc");
     *ADD(a, blk) = (struct lad_vm_blk){(uint32_t)a->n_text - 1, 0, 0, 0};
-    return lad_vm_asm_label(a, FIX_BEGIN, (uint32_t)a->n_blk - 1) && lad_vm_asm_label(a, FIX_END, (uint32_t)a->n_blk - 1);
+    return lad_vm_asm_label(a, FIX_BEGIN, (uint32_t)a->n_blk - 1) &&
+           lad_vm_asm_label(a, FIX_END, (uint32_t)a->n_blk - 1);
 }
 
 /* .patch TAG word value: a word of a section as it is, to make files that no statement makes. */
@@ -303,8 +306,8 @@ bool lad_vm_asm_finish(struct assembler *a, struct lad_vm_program *p)
     for (int i = 0; i < VM_PARMS; i++)
         *ADD(a, parm) = a->parms[i];
     *p = (struct lad_vm_program){.features = a->features};
-#define VM_SECTION(tag, field, type)                                                                                    \
-    p->field = a->field;                                                                                                \
+#define VM_SECTION(tag, field, type)                                                                                   \
+    p->field = a->field;                                                                                               \
     p->n_##field = (uint32_t)a->n_##field;
 #include "../../kernels/vm_layout.def"
     for (size_t i = 0; i < a->n_patch; i++)

@@ -81,8 +81,11 @@ static bool read_arg(struct assembler *a)
 
 static uint32_t flags_of(uint32_t kind)
 {
-    return kind == VM_SERVICE_FINISH ? VM_SVCE_FINISH : kind == VM_SERVICE_STOP ? VM_SVCE_STOP :
-           kind == VM_SERVICE_STROBE ? VM_SVCE_STROBE : kind == VM_SERVICE_MONITOR ? VM_SVCE_MONITOR : 0;
+    return kind == VM_SERVICE_FINISH    ? VM_SVCE_FINISH
+           : kind == VM_SERVICE_STOP    ? VM_SVCE_STOP
+           : kind == VM_SERVICE_STROBE  ? VM_SVCE_STROBE
+           : kind == VM_SERVICE_MONITOR ? VM_SVCE_MONITOR
+                                        : 0;
 }
 
 static bool read_mode(struct assembler *a, const char *word, struct lad_vm_svce *e)

@@ -243,8 +243,11 @@ static bool plain(struct assembler *a, const char *word, bool *known)
         const char *word;
         uint32_t op;
         bool label;
-    } rows[] = {{"done", VM_OP_DONE, false}, {"noop", VM_OP_NOOP, false}, {"ret", VM_OP_RET, false},
-                {"jmp", VM_OP_JUMP, true},   {"call", VM_OP_TASK_CALL, true}};
+    } rows[] = {{"done", VM_OP_DONE, false},
+                {"noop", VM_OP_NOOP, false},
+                {"ret", VM_OP_RET, false},
+                {"jmp", VM_OP_JUMP, true},
+                {"call", VM_OP_TASK_CALL, true}};
     *known = true;
     for (size_t i = 0; i < LAD_N(rows); i++) {
         if (strcmp(rows[i].word, word))

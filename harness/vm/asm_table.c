@@ -17,7 +17,8 @@ static bool read_range(struct assembler *a, struct place *l)
         !lad_vm_asm_expect(a, ']'))
         return false;
     if (low > high || high > UINT32_MAX)
-        return lad_vm_asm_fail(a, "[%llu:%llu]: expected the higher number first", (unsigned long long)high, (unsigned long long)low);
+        return lad_vm_asm_fail(a, "[%llu:%llu]: expected the higher number first", (unsigned long long)high,
+                               (unsigned long long)low);
     l->a.flags |= VM_ASGN_RANGE;
     l->a.range_lsb = (uint32_t)low;
     l->a.width = (uint32_t)(high - low + 1);
@@ -235,7 +236,8 @@ static bool read_star(struct assembler *a, struct lad_vm_ewat *w)
     while (!lad_vm_asm_end(a)) {
         if (!lad_vm_asm_known(a, 's', "signal", &id))
             return false;
-        *ADD(a, estr) = (struct lad_vm_estr){(uint32_t)a->n_expr, (uint32_t)a->n_estr, (a->sigs[id].width + 63) / 64, 0};
+        *ADD(a, estr) =
+            (struct lad_vm_estr){(uint32_t)a->n_expr, (uint32_t)a->n_estr, (a->sigs[id].width + 63) / 64, 0};
         a->estr[a->n_estr - 1].prev = (uint32_t)a->n_estr - 1;
         *ADD(a, expr) = VM_EXPR_PUSH_SIGNAL | id << 8;
         *ADD(a, expr) = a->sigs[id].width;

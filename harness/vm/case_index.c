@@ -3,7 +3,8 @@
 #include "vm.h"
 
 /* Bits of the label that match whatever a known value has there; *never: a bit that no known value matches. */
-static uint64_t find_open(const struct lad_vm_label *label, const uint64_t *casw, uint32_t kind, uint64_t mask, bool *never)
+static uint64_t find_open(const struct lad_vm_label *label, const uint64_t *casw, uint32_t kind, uint64_t mask,
+                          bool *never)
 {
     uint64_t want = casw[label->want] & mask, aux = casw[label->care] & mask;
     uint64_t open = kind == VM_CASE_X ? aux : kind == VM_CASE_Z ? aux & ~want : 0;
@@ -11,15 +12,16 @@ static uint64_t find_open(const struct lad_vm_label *label, const uint64_t *casw
     return open;
 }
 
-static bool can_match(const struct lad_vm_label *label, const uint64_t *casw, uint32_t kind, uint64_t value, uint64_t mask)
+static bool can_match(const struct lad_vm_label *label, const uint64_t *casw, uint32_t kind, uint64_t value,
+                      uint64_t mask)
 {
     bool never;
     uint64_t open = find_open(label, casw, kind, mask, &never);
     return !never && !((value ^ casw[label->want]) & mask & ~open);
 }
 
-static void fill_buckets(const struct lad_vm_label *label, uint32_t n, const uint64_t *casw, uint32_t kind, uint32_t bits,
-                         struct lad_arena *arena, struct lad_vm_words *out)
+static void fill_buckets(const struct lad_vm_label *label, uint32_t n, const uint64_t *casw, uint32_t kind,
+                         uint32_t bits, struct lad_arena *arena, struct lad_vm_words *out)
 {
     uint64_t buckets = 1ull << bits, mask = buckets - 1, at = 0;
     for (uint64_t k = 0; k <= buckets; k++)

@@ -48,8 +48,8 @@ static bool check_parms(const struct lad_vm_program *p, struct lad_vm_why *why)
         return NO("PARM: %u force and %u procedural slots for %u force entries", parm[VM_PARM_FORCES],
                   parm[VM_PARM_PASSIGNS], p->n_force);
     if (parm[VM_PARM_MONITORS] > p->n_svce || parm[VM_PARM_STROBES] > p->n_svce)
-        return NO("PARM: %u monitors and %u strobes for %u service calls", parm[VM_PARM_MONITORS], parm[VM_PARM_STROBES],
-                  p->n_svce);
+        return NO("PARM: %u monitors and %u strobes for %u service calls", parm[VM_PARM_MONITORS],
+                  parm[VM_PARM_STROBES], p->n_svce);
     if (parm[VM_PARM_ARGS] > 256 || parm[VM_PARM_WIDE_WORDS] > 16)
         return NO("PARM: %u service arguments of %u wide words, expected at most 256 of 16", parm[VM_PARM_ARGS],
                   parm[VM_PARM_WIDE_WORDS]);
@@ -150,7 +150,8 @@ static bool check_cases(const struct lad_vm_program *p, struct lad_vm_why *why)
 static bool check_slots(const struct lad_vm_program *p, uint32_t force, uint32_t passign, const char *what, uint32_t i,
                         struct lad_vm_why *why)
 {
-    if ((force != VM_NONE && force >= p->parm[VM_PARM_FORCES]) || (passign != VM_NONE && passign >= p->parm[VM_PARM_PASSIGNS]))
+    if ((force != VM_NONE && force >= p->parm[VM_PARM_FORCES]) ||
+        (passign != VM_NONE && passign >= p->parm[VM_PARM_PASSIGNS]))
         return NO("%s %u: slots %u and %u of %u and %u", what, i, force, passign, p->parm[VM_PARM_FORCES],
                   p->parm[VM_PARM_PASSIGNS]);
     return true;
@@ -181,17 +182,19 @@ static bool check_waits(const struct lad_vm_program *p, struct lad_vm_why *why)
                       p->eitm[i].words, p->eitm[i].prev, i);
     for (uint32_t i = 0; i < p->n_estr; i++)
         if (p->estr[i].prev != i || p->estr[i].words != 1)
-            return NO("star entry %u: sample of %u words at %u, expected 1 at %u", i, p->estr[i].words, p->estr[i].prev, i);
+            return NO("star entry %u: sample of %u words at %u, expected 1 at %u", i, p->estr[i].words, p->estr[i].prev,
+                      i);
     for (uint32_t i = 0; i < p->n_ewat; i++) {
         const struct lad_vm_ewat *w = &p->ewat[i];
         if (w->kind > VM_EDGE_LIST || w->item_offset > p->n_eitm || w->item_count > p->n_eitm - w->item_offset ||
             w->star_offset > p->n_estr || w->star_count > p->n_estr - w->star_offset)
-            return NO("edge wait %u: kind %u, %u items at %u of %u, %u star entries at %u of %u", i, w->kind, w->item_count,
-                      w->item_offset, p->n_eitm, w->star_count, w->star_offset, p->n_estr);
+            return NO("edge wait %u: kind %u, %u items at %u of %u, %u star entries at %u of %u", i, w->kind,
+                      w->item_count, w->item_offset, p->n_eitm, w->star_count, w->star_offset, p->n_estr);
     }
     for (uint32_t i = 0; i < p->n_wcnd; i++)
         if (p->wcnd[i].cond >= p->n_cond || p->wcnd[i].valid != 1)
-            return NO("wait condition %u: condition %u of %u, valid %u", i, p->wcnd[i].cond, p->n_cond, p->wcnd[i].valid);
+            return NO("wait condition %u: condition %u of %u, valid %u", i, p->wcnd[i].cond, p->n_cond,
+                      p->wcnd[i].valid);
     for (uint32_t i = 0; i < p->n_dly; i++)
         if (p->dly[i].kind > 1)
             return NO("delay %u: kind %u, expected 0 or 1", i, p->dly[i].kind);
@@ -220,7 +223,8 @@ static bool find_missing(const struct lad_vm_program *p, struct lad_vm_why *why)
         return !NO("it needs wide values, of up to %u bits", p->parm[VM_PARM_WIDE_BITS]);
     for (uint32_t i = 0; i < p->n_sigs; i++)
         if (p->sigs[i].width > 64 || p->sigs[i].flags & VM_SIGNAL_REAL)
-            return !NO("signal %s is %s", lad_vm_name(p, p->sigs[i].name), p->sigs[i].width > 64 ? "wider than 64 bits" : "real");
+            return !NO("signal %s is %s", lad_vm_name(p, p->sigs[i].name),
+                       p->sigs[i].width > 64 ? "wider than 64 bits" : "real");
     for (uint32_t i = 0; i < p->n_cash; i++)
         if (p->cash[i].width > 64)
             return !NO("case %u is wider than 64 bits", i);

@@ -44,9 +44,10 @@ static bool check_fork(struct state *s, uint32_t pid, uint32_t ip, const uint32_
         return lad_vm_because(s->why, "process %u, ip %u: a fork of %u children, join kind %u", pid, ip, n, kind);
     for (uint32_t i = 1; i <= n; i++) {
         uint32_t child = word[i];
-        if (child >= s->p->n_proc || s->p->proc[child].parent != pid || s->p->proc[child].tag != s->p->proc[word[1]].tag)
-            return lad_vm_because(s->why, "process %u, ip %u: %u is no child of this process with the tag of the others", pid,
-                                  ip, child);
+        if (child >= s->p->n_proc || s->p->proc[child].parent != pid ||
+            s->p->proc[child].tag != s->p->proc[word[1]].tag)
+            return lad_vm_because(
+                s->why, "process %u, ip %u: %u is no child of this process with the tag of the others", pid, ip, child);
     }
     return true;
 }
@@ -70,15 +71,16 @@ static bool check_word(struct state *s, uint32_t pid, uint32_t ip, const uint32_
         return own(s, s->repeat_owner, arg, s->p->n_rpt, pid, "repeat");
     case VM_OP_WAIT_COND:
         if (word[1] < s->p->n_wcnd && s->p->wcnd[word[1]].cond != arg)
-            return lad_vm_because(s->why, "process %u, ip %u: waits for condition %u, its wait entry %u for %u", pid, ip, arg,
-                                  word[1], s->p->wcnd[word[1]].cond);
+            return lad_vm_because(s->why, "process %u, ip %u: waits for condition %u, its wait entry %u for %u", pid,
+                                  ip, arg, word[1], s->p->wcnd[word[1]].cond);
         return true;
     case VM_OP_FORK:
         return check_fork(s, pid, ip, word, n);
     case VM_OP_SERVICE_CALL:
         if (is_sync(s->p, arg) && (left < 2 || (word[1] & 0xFF) != VM_OP_WAIT_SERVICE))
-            return lad_vm_because(s->why, "process %u, ip %u: a service that changes the simulation needs wait.service behind it",
-                                  pid, ip);
+            return lad_vm_because(
+                s->why, "process %u, ip %u: a service that changes the simulation needs wait.service behind it", pid,
+                ip);
         return true;
     default:
         return true;

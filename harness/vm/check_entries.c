@@ -83,7 +83,8 @@ static bool check_delay_assigns(struct state *s)
         a.flags = (d->flags & VM_DASN_BIT ? VM_ASGN_BIT : 0) | (d->flags & VM_DASN_RANGE ? VM_ASGN_RANGE : 0);
         if (!check_fallback(s, "delay assign", i, d->flags & VM_DASN_FALLBACK) ||
             !check_signal(s, "delay assign", i, d->signal) || !check_shape(s, "delay assign", i, &a) ||
-            !check_expr(s, "delay assign", i, "right-hand", d->rhs) || !check_expr(s, "delay assign", i, "delay", d->delay) ||
+            !check_expr(s, "delay assign", i, "right-hand", d->rhs) ||
+            !check_expr(s, "delay assign", i, "delay", d->delay) ||
             (index && !check_expr(s, "delay assign", i, "index", d->idx)))
             return false;
         if (d->flags & VM_DASN_PULSE &&
@@ -101,14 +102,15 @@ struct claim {
     bool made;
 };
 
-static bool check_claim(struct state *s, struct claim *claims, const char *what, uint32_t i, uint32_t signal, struct claim c)
+static bool check_claim(struct state *s, struct claim *claims, const char *what, uint32_t i, uint32_t signal,
+                        struct claim c)
 {
     struct claim *first = &claims[signal];
     c.made = true;
-    if (first->made && (first->force_slot != c.force_slot || first->passign_slot != c.passign_slot ||
-                        first->variable != c.variable))
-        return lad_vm_because(s->why, "%s %u: slots or kind differ from what an earlier entry says of signal %s", what, i,
-                              lad_vm_name(s->p, s->p->sigs[signal].name));
+    if (first->made &&
+        (first->force_slot != c.force_slot || first->passign_slot != c.passign_slot || first->variable != c.variable))
+        return lad_vm_because(s->why, "%s %u: slots or kind differ from what an earlier entry says of signal %s", what,
+                              i, lad_vm_name(s->p, s->p->sigs[signal].name));
     *first = c;
     return true;
 }
@@ -142,11 +144,13 @@ static bool check_service(struct state *s, uint32_t i, unsigned char *monitor, u
     if (e->format != VM_NONE && !check_text(s, "service", i, e->format))
         return false;
     if (e->arg_offset > s->p->n_svca || e->arg_count > s->p->n_svca - e->arg_offset)
-        return lad_vm_because(s->why, "service %u: %u arguments at %u of %u", i, e->arg_count, e->arg_offset, s->p->n_svca);
+        return lad_vm_because(s->why, "service %u: %u arguments at %u of %u", i, e->arg_count, e->arg_offset,
+                              s->p->n_svca);
     if (!m && !(e->flags & VM_SVCE_STROBE))
         return true;
     if (e->aux >= s->p->parm[m ? VM_PARM_MONITORS : VM_PARM_STROBES] || (m ? monitor : strobe)[e->aux]++)
-        return lad_vm_because(s->why, "service %u: %s %u is not there or another call's", i, m ? "monitor" : "strobe", e->aux);
+        return lad_vm_because(s->why, "service %u: %s %u is not there or another call's", i, m ? "monitor" : "strobe",
+                              e->aux);
     return true;
 }
 
@@ -242,7 +246,8 @@ bool lad_vm_check_entries(const struct lad_vm_program *p, struct lad_vm_why *why
     struct state s = {p, why, lad_alloc(arena, p->n_expr / 8 + 1)};
     bool ok = check_procs(&s) && check_conds(&s) && check_assigns(&s) && check_delay_assigns(&s) &&
               check_forces(&s, lad_alloc(arena, (size_t)p->n_sigs * sizeof(struct claim) + 1)) &&
-              check_services(&s, lad_alloc(arena, p->parm[VM_PARM_MONITORS] + 1), lad_alloc(arena, p->parm[VM_PARM_STROBES] + 1)) &&
+              check_services(&s, lad_alloc(arena, p->parm[VM_PARM_MONITORS] + 1),
+                             lad_alloc(arena, p->parm[VM_PARM_STROBES] + 1)) &&
               check_waits(&s) && check_blocks(&s, lad_alloc(arena, (size_t)p->n_blk * sizeof(struct lad_vm_blk) + 1));
     lad_arena_destroy(&arena);
     return ok;

@@ -42,8 +42,10 @@ static bool read_slice(const char *text, struct lad_vm_shape *shape)
         char *end;
         unsigned long long n = strtoull(p, &end, 10);
         if (!isdigit((unsigned char)*p) || n > UINT32_MAX || *end != (i < 2 ? ',' : 0) || (i != 1 && !n)) {
-            lad_error("--slice %s: expected three numbers such as 1024,64,32: activations of a launch, instructions of an "
-                      "activation (0: as many), records of the ring", text);
+            lad_error(
+                "--slice %s: expected three numbers such as 1024,64,32: activations of a launch, instructions of an "
+                "activation (0: as many), records of the ring",
+                text);
             return false;
         }
         *field[i] = (uint32_t)n;
@@ -52,8 +54,8 @@ static bool read_slice(const char *text, struct lad_vm_shape *shape)
     return true;
 }
 
-static bool open_sides(const struct lad_options *o, const struct lad_vm_program *p, struct lad_vm_shape shape, struct side *side,
-                       size_t *n)
+static bool open_sides(const struct lad_options *o, const struct lad_vm_program *p, struct lad_vm_shape shape,
+                       struct side *side, size_t *n)
 {
     struct lad_vm_why why;
     *n = 0;
@@ -195,8 +197,8 @@ static int finish(const struct lad_options *o, const struct side *s, bool held, 
     return good ? LAD_EXIT_OK : LAD_EXIT_FAILED;
 }
 
-static int run_program(struct lad_arena *arena, const struct lad_options *o, const char *name, const struct lad_vm_program *p,
-                       const char **plusargs)
+static int run_program(struct lad_arena *arena, const struct lad_options *o, const char *name,
+                       const struct lad_vm_program *p, const char **plusargs)
 {
     struct lad_vm_shape shape = LAD_VM_SHAPE;
     struct side side[LAD_N(bindings)];

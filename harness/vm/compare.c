@@ -88,7 +88,8 @@ static bool compare_arrays(struct pair *p)
             if ((k == LAD_VM_ARRAY_delay_val || k == LAD_VM_ARRAY_delay_xz) && !is_pending(p, i))
                 continue;
             bool process = k <= LAD_VM_ARRAY_join_tag;
-            snprintf(p->diff->what, sizeof p->diff->what, n > 1 ? "sched_%s[%u]" : "sched_%s", lad_vm_arrays[k].name, i);
+            snprintf(p->diff->what, sizeof p->diff->what, n > 1 ? "sched_%s[%u]" : "sched_%s", lad_vm_arrays[k].name,
+                     i);
             return differ(p, process ? i : VM_NONE, element(a, i, bytes), element(b, i, bytes));
         }
     }
@@ -99,7 +100,8 @@ static bool compare_arrays(struct pair *p)
 static bool compare_words(struct pair *p, int table, uint32_t pid, uint32_t each, uint32_t used)
 {
     size_t at = ((size_t)p->gid * p->a->program->n_proc + pid) * each;
-    const uint32_t *a = (const uint32_t *)p->a->tables.table[table] + at, *b = (const uint32_t *)p->b->tables.table[table] + at;
+    const uint32_t *a = (const uint32_t *)p->a->tables.table[table] + at,
+                   *b = (const uint32_t *)p->b->tables.table[table] + at;
     for (uint32_t i = 0; i < used; i++) {
         if (a[i] == b[i])
             continue;
@@ -116,8 +118,9 @@ static bool compare_tables(struct pair *p)
     const uint32_t *sp = (const uint32_t *)p->a->tables.table[8] + (size_t)p->gid * q->n_proc;
     for (uint32_t i = 0; i < q->n_proc; i++) {
         uint32_t frames = sp[i] < depth ? sp[i] : depth;
-        if (!compare_words(p, 3, i, conds, conds) || !compare_words(p, 4, i, conds, conds) || !compare_words(p, 7, i, 1, 1) ||
-            !compare_words(p, 8, i, 1, 1) || !compare_words(p, 9, i, depth * VM_FRAME_WORDS, frames * VM_FRAME_WORDS))
+        if (!compare_words(p, 3, i, conds, conds) || !compare_words(p, 4, i, conds, conds) ||
+            !compare_words(p, 7, i, 1, 1) || !compare_words(p, 8, i, 1, 1) ||
+            !compare_words(p, 9, i, depth * VM_FRAME_WORDS, frames * VM_FRAME_WORDS))
             return false;
     }
     return true;
@@ -185,10 +188,11 @@ void lad_vm_diff_text(const struct lad_vm_diff *d, struct lad_vm_why *why)
     put_number(pid, sizeof pid, "pid", d->pid);
     put_number(ip, sizeof ip, "ip", d->ip);
     if (d->xz_a | d->xz_b)
-        lad_vm_because(why, "instance %u, time %llu, %s, %s: %s: 0x%llx (unknown 0x%llx) and 0x%llx (unknown 0x%llx)", d->gid,
-                       (unsigned long long)d->time, pid, ip, d->what, (unsigned long long)d->a, (unsigned long long)d->xz_a,
-                       (unsigned long long)d->b, (unsigned long long)d->xz_b);
+        lad_vm_because(why, "instance %u, time %llu, %s, %s: %s: 0x%llx (unknown 0x%llx) and 0x%llx (unknown 0x%llx)",
+                       d->gid, (unsigned long long)d->time, pid, ip, d->what, (unsigned long long)d->a,
+                       (unsigned long long)d->xz_a, (unsigned long long)d->b, (unsigned long long)d->xz_b);
     else
-        lad_vm_because(why, "instance %u, time %llu, %s, %s: %s: 0x%llx and 0x%llx", d->gid, (unsigned long long)d->time, pid, ip,
-                       d->what, (unsigned long long)d->a, (unsigned long long)d->b);
+        lad_vm_because(why, "instance %u, time %llu, %s, %s: %s: 0x%llx and 0x%llx", d->gid,
+                       (unsigned long long)d->time, pid, ip, d->what, (unsigned long long)d->a,
+                       (unsigned long long)d->b);
 }

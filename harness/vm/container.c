@@ -8,7 +8,7 @@
 enum { HEADER = 32, ROW = 24, CRC_AT = 28 };
 
 const struct lad_vm_section lad_vm_sections[VM_SECTIONS] = {
-#define VM_SECTION(tag, field, type)                                                                                    \
+#define VM_SECTION(tag, field, type)                                                                                   \
     {#tag, sizeof(type), offsetof(struct lad_vm_program, field), offsetof(struct lad_vm_program, n_##field)},
 #include "../../kernels/vm_layout.def"
 };
@@ -76,7 +76,8 @@ static bool read_header(const unsigned char *file, size_t bytes, uint32_t *rows,
     if (*rows > (bytes - HEADER) / ROW)
         return lad_vm_because(why, "%u sections do not fit into the file", *rows);
     if (get32(file + CRC_AT) != crc_file(file, bytes))
-        return lad_vm_because(why, "CRC of the file: 0x%08x, expected 0x%08x", crc_file(file, bytes), get32(file + CRC_AT));
+        return lad_vm_because(why, "CRC of the file: 0x%08x, expected 0x%08x", crc_file(file, bytes),
+                              get32(file + CRC_AT));
     return true;
 }
 
@@ -92,7 +93,8 @@ static bool read_row(struct lad_arena *arena, const unsigned char *file, size_t 
     if (at > bytes || size > bytes - at)
         return lad_vm_because(why, "section %s: %u bytes from %u lie outside the file", tag, size, at);
     if (lad_crc(file + at, size) != get32(row + 20))
-        return lad_vm_because(why, "section %s: CRC 0x%08x, expected 0x%08x", tag, lad_crc(file + at, size), get32(row + 20));
+        return lad_vm_because(why, "section %s: CRC 0x%08x, expected 0x%08x", tag, lad_crc(file + at, size),
+                              get32(row + 20));
     int s = 0;
     while (s < VM_SECTIONS && memcmp(lad_vm_sections[s].tag, row, 4))
         s++;
@@ -102,15 +104,16 @@ static bool read_row(struct lad_arena *arena, const unsigned char *file, size_t 
         return lad_vm_because(why, "section %s: there twice", tag);
     *seen |= 1u << s;
     if (each != lad_vm_sections[s].bytes || (uint64_t)n * each != size)
-        return lad_vm_because(why, "section %s: %u elements of %u bytes in %u, expected elements of %u", tag, n, each, size,
-                              lad_vm_sections[s].bytes);
+        return lad_vm_because(why, "section %s: %u elements of %u bytes in %u, expected elements of %u", tag, n, each,
+                              size, lad_vm_sections[s].bytes);
     void *copy = lad_alloc(arena, (size_t)size + 1);
     memcpy(copy, file + at, size);
     lad_vm_section_set(p, s, copy, n);
     return true;
 }
 
-bool lad_vm_read(struct lad_arena *arena, const void *data, size_t bytes, struct lad_vm_program *p, struct lad_vm_why *why)
+bool lad_vm_read(struct lad_arena *arena, const void *data, size_t bytes, struct lad_vm_program *p,
+                 struct lad_vm_why *why)
 {
     const unsigned char *file = data;
     uint32_t rows = 0, seen = 0;

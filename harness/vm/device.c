@@ -2,19 +2,20 @@
 /*
  * An image on a device: its buffers in one of the three binding modes, the probe launch, and launches of the kernel.
  *
- * The kernel may end a dispatch at any round of its loops (kernels/vm.h says why) and keeps what it was about behind the
- * instance arena: a word per instance that says whether it is unfinished, then its registers and its stack. A launch is
- * as many dispatches as it takes until no instance is unfinished, so that its result does not depend on the device.
+ * The kernel may end a dispatch at any round of its loops (kernels/vm.h says why) and keeps what it was about behind
+ * the instance arena: a word per instance that says whether it is unfinished, then its registers and its stack. A
+ * launch is as many dispatches as it takes until no instance is unfinished, so that its result does not depend on the
+ * device.
  */
 #include "vm.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    FUEL = 1 << 18,      /* rounds of a dispatch: long enough to be worth it, short enough for any watchdog */
-    SAVED_WORDS = 52,    /* as in kernels/vm.h */
+    FUEL = 1 << 18,   /* rounds of a dispatch: long enough to be worth it, short enough for any watchdog */
+    SAVED_WORDS = 52, /* as in kernels/vm.h */
     STACK_WORDS = 155,
-    COUNTERS_AT = 48,    /* instructions, then activations, two words each */
+    COUNTERS_AT = 48, /* instructions, then activations, two words each */
     PROBE_WORDS = 3 * VM_TABLES + 256,
     PROBE_ITEMS = 4096,
     COMPANIONS = 7,
@@ -32,14 +33,14 @@ struct lad_vm_device {
     struct lad_gpu *gpu;
     struct lad_vm_image *image;
     struct lad_vm_device_want want;
-    struct lad_buf *table[VM_TABLES];      /* not when packed */
-    struct lad_buf *first[2];              /* the table of addresses; or the arena and its offsets */
+    struct lad_buf *table[VM_TABLES]; /* not when packed */
+    struct lad_buf *first[2];         /* the table of addresses; or the arena and its offsets */
     struct lad_buf *companion[COMPANIONS], *seen;
     struct part part[PARTS];
     int n_parts;
     bool uploaded;
-    uint64_t work_at;                      /* bytes into the arena's buffer */
-    uint32_t *unfinished;                  /* a word per instance */
+    uint64_t work_at;     /* bytes into the arena's buffer */
+    uint32_t *unfinished; /* a word per instance */
     struct lad_kernel *kernel;
     uint32_t first_ops[256];
     struct lad_vm_device_figures figures;
@@ -79,10 +80,13 @@ static bool need(const struct lad_gpu *gpu, enum lad_cap cap, uint64_t min, stru
 static uint64_t companion_bytes(const struct lad_vm_device *d, int i)
 {
     const struct lad_vm_image *image = d->image;
-    const uint64_t bytes[COMPANIONS] = {
-        sizeof image->params, image->static_bytes,
-        d->work_at + (uint64_t)image->shape.count * (SAVED_WORDS + STACK_WORDS) * 4, image->state_bytes,
-        image->shadow_bytes, image->ring_bytes, image->debug_bytes};
+    const uint64_t bytes[COMPANIONS] = {sizeof image->params,
+                                        image->static_bytes,
+                                        d->work_at + (uint64_t)image->shape.count * (SAVED_WORDS + STACK_WORDS) * 4,
+                                        image->state_bytes,
+                                        image->shadow_bytes,
+                                        image->ring_bytes,
+                                        image->debug_bytes};
     return bytes[i] ? round_up(bytes[i], 16) : 16;
 }
 
@@ -104,8 +108,9 @@ static bool check_fit(const struct lad_vm_device *d, struct lad_vm_why *why)
         sum += bytes;
     }
     return need(gpu, LAD_CAP_INT64, 1, why) && (mode != LAD_VM_TABLE || need(gpu, LAD_CAP_ADDRESS, 1, why)) &&
-           need(gpu, LAD_CAP_STORAGE_BUFFERS, probe->n_bufs + 1, why) && need(gpu, LAD_CAP_BUFFER_BYTES, largest, why) &&
-           need(gpu, LAD_CAP_MEMORY_BYTES, sum, why) && need(gpu, LAD_CAP_WORKGROUP_X, VM_GROUP, why) &&
+           need(gpu, LAD_CAP_STORAGE_BUFFERS, probe->n_bufs + 1, why) &&
+           need(gpu, LAD_CAP_BUFFER_BYTES, largest, why) && need(gpu, LAD_CAP_MEMORY_BYTES, sum, why) &&
+           need(gpu, LAD_CAP_WORKGROUP_X, VM_GROUP, why) &&
            need(gpu, LAD_CAP_GROUPS_X, (image->shape.count + VM_GROUP - 1) / VM_GROUP, why);
 }
 
@@ -172,7 +177,8 @@ static bool make_tables(struct lad_vm_device *d)
     struct lad_vm_image *image = d->image;
     bool address = image->shape.binding == LAD_VM_TABLE;
     for (int i = 0; i < VM_TABLES; i++) {
-        uint64_t bytes = image->table_room[i], more = d->want.harm == LAD_VM_SHIFTED && d->want.table == (uint32_t)i ? 512 : 0;
+        uint64_t bytes = image->table_room[i],
+                 more = d->want.harm == LAD_VM_SHIFTED && d->want.table == (uint32_t)i ? 512 : 0;
         if (!(d->table[i] = make_buf(d, bytes + more, address)) || !put_table(d, i, d->table[i], 0))
             return false;
         if (more) {
@@ -189,9 +195,10 @@ static bool make_companions(struct lad_vm_device *d)
 {
     struct lad_vm_image *image = d->image;
     struct lad_vm_companions *c = &image->companions;
-    void *host[COMPANIONS] = {image->params, (void *)(uintptr_t)c->statics, c->arena, c->state, c->shadow, c->ring, c->debug};
+    void *host[COMPANIONS] = {image->params, (void *)(uintptr_t)c->statics, c->arena, c->state, c->shadow, c->ring,
+                              c->debug};
     uint64_t bytes[COMPANIONS] = {sizeof image->params, image->static_bytes, image->arena_bytes, image->state_bytes,
-                                  image->shadow_bytes, image->ring_bytes, image->debug_bytes};
+                                  image->shadow_bytes,  image->ring_bytes,   image->debug_bytes};
     for (int i = 0; i < COMPANIONS; i++) {
         if (!(d->companion[i] = make_buf(d, companion_bytes(d, i), false)))
             return false;
@@ -260,8 +267,9 @@ static enum lad_vm_fate describe(const struct lad_gpu *gpu, const char *doing, s
     return f->unsupported ? LAD_VM_UNFIT : LAD_VM_FAILED;
 }
 
-struct lad_vm_device *lad_vm_device_open(struct lad_gpu *gpu, struct lad_vm_image *image, const struct lad_vm_device_want *want,
-                                         enum lad_vm_fate *fate, struct lad_vm_why *why)
+struct lad_vm_device *lad_vm_device_open(struct lad_gpu *gpu, struct lad_vm_image *image,
+                                         const struct lad_vm_device_want *want, enum lad_vm_fate *fate,
+                                         struct lad_vm_why *why)
 {
     struct lad_vm_device *d = get_memory(sizeof *d);
     enum lad_vm_fate local;
@@ -326,7 +334,8 @@ static bool compare_probe(const struct lad_vm_device *d, const uint32_t *got, st
         lad_vm_text_print(text,
                           "svm-probe: mode=%s buffer=%d name=sched_vm_%s first=0x%08x/0x%08x last=0x%08x/0x%08x "
                           "sum=0x%08x/0x%08x\n",
-                          modes[d->image->shape.binding], i, lad_vm_tables[i].name, g[0], e[0], g[22], e[22], g[44], e[44]);
+                          modes[d->image->shape.binding], i, lad_vm_tables[i].name, g[0], e[0], g[22], e[22], g[44],
+                          e[44]);
     }
     return good;
 }
@@ -400,8 +409,8 @@ bool lad_vm_device_launch(struct lad_vm_device *d)
     d->figures.launches++;
     while (left) {
         if (d->gpu->deadline_ns && lad_now_ns() > d->gpu->deadline_ns) {
-            d->gpu->fail = (struct lad_fail){.call = "launch", .code = "LATE",
-                                             .text = "instances were still unfinished at the deadline"};
+            d->gpu->fail = (struct lad_fail){
+                .call = "launch", .code = "LATE", .text = "instances were still unfinished at the deadline"};
             return false;
         }
         if (!dispatch(d, d->kernel, count, NULL, scalars) ||
@@ -423,8 +432,8 @@ bool lad_vm_device_kept(struct lad_vm_device *d, struct lad_vm_why *why)
         if (lad_vm_table_written(i) || (d->want.harm && d->want.table == (uint32_t)i))
             continue;
         char *got = get_memory(bytes);
-        bool ok = lad_gpu_read(d->gpu, image->packed ? d->first[0] : d->table[i], image->packed ? image->packed_offset[i] : 0, got,
-                               bytes);
+        bool ok = lad_gpu_read(d->gpu, image->packed ? d->first[0] : d->table[i],
+                               image->packed ? image->packed_offset[i] : 0, got, bytes);
         bool same = ok && !memcmp(got, image->tables.table[i], bytes);
         free(got);
         if (!ok)
@@ -441,7 +450,8 @@ bool lad_vm_device_figures(struct lad_vm_device *d, struct lad_vm_device_figures
 {
     uint32_t count = d->image->shape.count, *word = get_memory((uint64_t)count * 16);
     *out = d->figures;
-    bool ok = lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at + (uint64_t)COUNTERS_AT * count * 4, word, (size_t)count * 16);
+    bool ok = lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at + (uint64_t)COUNTERS_AT * count * 4, word,
+                           (size_t)count * 16);
     for (uint32_t g = 0; g < count; g++) {
         out->instructions += word[g] | (uint64_t)word[count + g] << 32;
         out->activations += word[2 * count + g] | (uint64_t)word[3 * count + g] << 32;

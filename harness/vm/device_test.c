@@ -75,8 +75,8 @@ static bool run_beside(const struct lad_vm_program *p, const struct lad_vm_shape
     }
     if (!good)
         printf("    binding %d, count %u, slice %u,%u,%u, fuel %u, launch %llu: %s%s\n", shape->binding, shape->count,
-               shape->max_steps, shape->max_proc_steps, shape->capacity, fuel, (unsigned long long)*launches + 1, why.text,
-               text.text ? text.text : "");
+               shape->max_steps, shape->max_proc_steps, shape->capacity, fuel, (unsigned long long)*launches + 1,
+               why.text, text.text ? text.text : "");
     last_status = *LAD_VM_U32(a, status, 0) % VM_STATUS_COUNT;
     last_error = *LAD_VM_U32(a, error, 0) % VM_ERROR_COUNT;
     free(text.text);
@@ -134,7 +134,8 @@ static void workload(void)
 static void anything(void)
 {
     const char *rounds = getenv("LAD_VM_ROUNDS"), *first = getenv("LAD_VM_SEED");
-    uint64_t seed = first ? strtoull(first, NULL, 0) : 1, end = seed + (rounds ? strtoull(rounds, NULL, 0) : 60), launches;
+    uint64_t seed = first ? strtoull(first, NULL, 0) : 1, end = seed + (rounds ? strtoull(rounds, NULL, 0) : 60),
+             launches;
     unsigned status[VM_STATUS_COUNT] = {0}, error[VM_ERROR_COUNT] = {0}, wrong = 0, made = 0;
     for (; seed < end; seed++) {
         struct lad_arena *old = arena;
@@ -154,7 +155,8 @@ static void anything(void)
             shape.capacity = 1 + (uint32_t)(lad_random(&dice) % 9);
             shape.shared = lad_random(&dice) % 2;
             made++;
-            if (!run_beside(&p, &shape, lad_random(&dice) % 2 ? 0 : 50 + (uint32_t)(lad_random(&dice) % 1000), 300, &launches)) {
+            if (!run_beside(&p, &shape, lad_random(&dice) % 2 ? 0 : 50 + (uint32_t)(lad_random(&dice) % 1000), 300,
+                            &launches)) {
                 printf("    seed %llu\n", (unsigned long long)seed);
                 wrong++;
             }
@@ -164,7 +166,8 @@ static void anything(void)
         lad_arena_destroy(&arena);
         arena = old;
     }
-    printf("    %u programs: idle %u, finished %u, stopped %u, errors", made, status[VM_IDLE], status[VM_FINISHED], status[VM_STOPPED]);
+    printf("    %u programs: idle %u, finished %u, stopped %u, errors", made, status[VM_IDLE], status[VM_FINISHED],
+           status[VM_STOPPED]);
     for (uint32_t i = 1; i < VM_ERROR_COUNT; i++)
         if (error[i])
             printf(" %s %u", lad_vm_error_name(i), error[i]);
@@ -175,7 +178,8 @@ static void anything(void)
 
 int main(void)
 {
-    static const struct lad_test tests[] = {{"example", example}, {"workload", workload}, {"anything", anything}, {NULL, NULL}};
+    static const struct lad_test tests[] = {
+        {"example", example}, {"workload", workload}, {"anything", anything}, {NULL, NULL}};
     arena = lad_arena_create();
     if (!open_device()) {
         printf("the device does not open\n0 passed, 1 failed\n");

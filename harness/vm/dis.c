@@ -15,7 +15,8 @@ static bool is_name(const char *text, uint32_t n)
 }
 
 /* Names of n things with these string ids; what is no name, or not the first with it, becomes letter and number. */
-static const char **make_names(const struct dis *d, uint32_t n, const void *entries, size_t each, size_t at, char letter)
+static const char **make_names(const struct dis *d, uint32_t n, const void *entries, size_t each, size_t at,
+                               char letter)
 {
     const char **name = lad_alloc(d->arena, (size_t)n * sizeof *name + 1);
     unsigned char *taken = lad_alloc(d->arena, (size_t)d->p->n_stro + 1);
@@ -38,8 +39,8 @@ static void put_head(const struct dis *d)
     uint32_t longest = 2;
     for (uint32_t i = 0; i < p->n_proc; i++)
         longest = p->proc[i].length > longest ? p->proc[i].length : longest;
-    fprintf(d->out, ".svm 1.0\n.state %u\n.limits nba=%u dnba=%u depth=%u args=%u", parm[VM_PARM_STATES], parm[VM_PARM_NBA],
-            parm[VM_PARM_DNBA], parm[VM_PARM_DEPTH], parm[VM_PARM_ARGS]);
+    fprintf(d->out, ".svm 1.0\n.state %u\n.limits nba=%u dnba=%u depth=%u args=%u", parm[VM_PARM_STATES],
+            parm[VM_PARM_NBA], parm[VM_PARM_DNBA], parm[VM_PARM_DEPTH], parm[VM_PARM_ARGS]);
     if (parm[VM_PARM_WIDE_BITS])
         fprintf(d->out, " wide=%u", parm[VM_PARM_WIDE_BITS]);
     if (parm[VM_PARM_RUNAWAY] || parm[VM_PARM_RUNAWAY_HIGH])
@@ -65,12 +66,16 @@ static void put_signal(const struct dis *d, uint32_t i)
     fputc('\n', d->out);
 }
 
-static const char *const mnemonics[VM_OP_COUNT] = {
-    [VM_OP_DONE] = "done",           [VM_OP_NOOP] = "noop",
-    [VM_OP_JUMP] = "jmp",            [VM_OP_TASK_CALL] = "call",
-    [VM_OP_RET] = "ret",             [VM_OP_WAIT_DELTA] = "wait.delta",
-    [VM_OP_WAIT_SERVICE] = "wait.service", [VM_OP_WAIT_EVENT] = "wait.event",
-    [VM_OP_EVENT_TRIGGER] = "trigger", [VM_OP_WAIT_JOIN] = "wait.join"};
+static const char *const mnemonics[VM_OP_COUNT] = {[VM_OP_DONE] = "done",
+                                                   [VM_OP_NOOP] = "noop",
+                                                   [VM_OP_JUMP] = "jmp",
+                                                   [VM_OP_TASK_CALL] = "call",
+                                                   [VM_OP_RET] = "ret",
+                                                   [VM_OP_WAIT_DELTA] = "wait.delta",
+                                                   [VM_OP_WAIT_SERVICE] = "wait.service",
+                                                   [VM_OP_WAIT_EVENT] = "wait.event",
+                                                   [VM_OP_EVENT_TRIGGER] = "trigger",
+                                                   [VM_OP_WAIT_JOIN] = "wait.join"};
 
 /* A process while its instructions are printed. */
 struct flow {
@@ -239,7 +244,8 @@ static bool put_instruction(const struct flow *f, const uint32_t *word, uint32_t
     case VM_OP_JUMP_IF:
         return arg < d->p->n_cond && fprintf(d->out, "jif ") && put_cond(d, arg) && fprintf(d->out, ", L%u", word[1]);
     case VM_OP_WAIT_COND:
-        return arg < d->p->n_cond && d->p->cond[arg].kind == VM_COND_EXPR && fprintf(d->out, "wait.cond ") && put_cond(d, arg);
+        return arg < d->p->n_cond && d->p->cond[arg].kind == VM_COND_EXPR && fprintf(d->out, "wait.cond ") &&
+               put_cond(d, arg);
     case VM_OP_CASE:
         return lad_vm_dis_case(d, word);
     case VM_OP_REPEAT:

@@ -6,13 +6,17 @@
 static const struct {
     const char *token;
     uint32_t width; /* the one that need not be written */
-} unary[] = {
+} unary[] =
+    {
 #define VM_UNARY(number, symbol, token, width) [number] = {token, width},
 #include "../../kernels/vm_ops.def"
-}, binary[] = {
+},
+  binary[] =
+      {
 #define VM_BINARY(number, symbol, token, width) [number] = {token, width},
 #include "../../kernels/vm_ops.def"
-}, calls[] = {
+},
+  calls[] = {
 #define VM_CALL(number, symbol, token, args, width, real, needs) [number] = {token, width},
 #include "../../kernels/vm_ops.def"
 };

@@ -61,7 +61,8 @@ bool lad_vm_dis_delay(const struct dis *d, uint32_t id)
     struct lad_vm_asgn a = {0, e->signal, e->rhs, e->idx, e->width, e->base_width, e->range_lsb, e->array_size};
     a.flags = (e->flags & VM_DASN_ARRAY ? VM_ASGN_ARRAY : 0) | (e->flags & VM_DASN_BIT ? VM_ASGN_BIT : 0) |
               (e->flags & VM_DASN_RANGE ? VM_ASGN_RANGE : 0) | (e->flags & VM_DASN_INDEXED ? VM_ASGN_INDEXED : 0);
-    bool pulse = e->flags & VM_DASN_PULSE, error = e->flags & VM_DASN_PULSE_ERROR, later = e->flags & VM_DASN_NONBLOCKING;
+    bool pulse = e->flags & VM_DASN_PULSE, error = e->flags & VM_DASN_PULSE_ERROR,
+         later = e->flags & VM_DASN_NONBLOCKING;
     if (!can_place(d, &a) || e->flags & VM_DASN_FALLBACK || (error && !pulse) || (pulse && e->reject == VM_NONE) ||
         (error && e->error == VM_NONE))
         return false;
@@ -110,8 +111,8 @@ static bool can_case(const struct dis *d, const struct lad_vm_cash *c, uint32_t 
         return false;
     for (uint32_t i = 0; i < c->entry_count; i++) {
         const struct lad_vm_label *l = &p->label[c->entry_offset + i];
-        if (l->want >= p->n_casw || l->care >= p->n_casw || l->target >= items || l->target < last || l->target > last + 1 ||
-            (!i && l->target))
+        if (l->want >= p->n_casw || l->care >= p->n_casw || l->target >= items || l->target < last ||
+            l->target > last + 1 || (!i && l->target))
             return false;
         last = l->target;
     }
@@ -229,8 +230,11 @@ bool lad_vm_dis_service(const struct dis *d, uint32_t id)
     for (uint32_t i = 0; i < e->arg_count; i++)
         if (!can_arg(d, &p->svca[e->arg_offset + i]))
             return false;
-    fprintf(d->out, "svc%s%s %s", e->flags & VM_SVCE_GLOBAL_ONLY ? ".global" : "", e->flags & VM_SVCE_GUARD_FD ? ".guard" : "",
-            e->flags & VM_SVCE_MONITOR_ON ? "monitoron" : e->flags & VM_SVCE_MONITOR_OFF ? "monitoroff" : names[e->kind]);
+    fprintf(d->out, "svc%s%s %s", e->flags & VM_SVCE_GLOBAL_ONLY ? ".global" : "",
+            e->flags & VM_SVCE_GUARD_FD ? ".guard" : "",
+            e->flags & VM_SVCE_MONITOR_ON    ? "monitoron"
+            : e->flags & VM_SVCE_MONITOR_OFF ? "monitoroff"
+                                             : names[e->kind]);
     if (e->format != VM_NONE) {
         fputc(' ', d->out);
         lad_vm_dis_string(d, e->format);

@@ -85,7 +85,8 @@ static void put_decimal(struct lad_vm_text *t, const struct lad_vm_arg *a, bool 
         char c = name_unknown(a->val, a->xz, mask);
         lad_vm_text_add(t, &c, 1);
     } else if (is_signed && v >> (a->width - 1) & 1) {
-        lad_vm_text_print(t, "-%llu", (unsigned long long)(-v & mask)); /* the most negative number is its own opposite */
+        lad_vm_text_print(t, "-%llu",
+                          (unsigned long long)(-v & mask)); /* the most negative number is its own opposite */
     } else {
         lad_vm_text_print(t, "%llu", (unsigned long long)v);
     }
@@ -107,7 +108,8 @@ static void put_bytes(struct lad_vm_text *t, uint64_t val, uint32_t width)
     }
 }
 
-static void put_string(const struct lad_vm_image *image, uint32_t gid, const struct lad_vm_arg *a, struct lad_vm_text *t)
+static void put_string(const struct lad_vm_image *image, uint32_t gid, const struct lad_vm_arg *a,
+                       struct lad_vm_text *t)
 {
     const struct lad_vm_program *p = image->program;
     uint32_t n, id = (uint32_t)a->val;
@@ -196,8 +198,8 @@ static void convert(const struct lad_vm_image *image, uint32_t gid, const struct
 }
 
 /* One format and the arguments that it takes. */
-static void run_format(const struct lad_vm_image *image, uint32_t gid, uint32_t id, const struct lad_vm_call *c, uint32_t *next,
-                       struct lad_vm_text *t)
+static void run_format(const struct lad_vm_image *image, uint32_t gid, uint32_t id, const struct lad_vm_call *c,
+                       uint32_t *next, struct lad_vm_text *t)
 {
     uint32_t n;
     const char *p = lad_vm_string(image->program, id, &n), *end = p + n;

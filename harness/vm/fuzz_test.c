@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hostile input: bent program files, random bytecode and expressions, bent text. Nothing may crash, hang or write outside a
- * buffer, and every instance ends in a status of the specification. LAD_VM_SEED and LAD_VM_FUZZ change what is drawn. */
+/* Hostile input: bent program files, random bytecode and expressions, bent text. Nothing may crash, hang or write
+ * outside a buffer, and every instance ends in a status of the specification. LAD_VM_SEED and LAD_VM_FUZZ change what
+ * is drawn. */
 #include "../test.h"
 #include "random.h"
 #include <stdlib.h>
@@ -27,8 +28,9 @@ static uint32_t draw(uint64_t *seed, uint32_t below)
 /* Numbers at which things break. */
 static uint32_t nasty(uint64_t *seed)
 {
-    static const uint32_t words[] = {0, 1, 2, 3, 4, 7, 8, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 1024, 65535, 65536,
-                                     0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFF, 0x1000000};
+    static const uint32_t words[] = {
+        0,   1,   2,   3,   4,    7,     8,     31,         32,         33,         63,         64,       65,
+        127, 128, 255, 256, 1024, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFF, 0x1000000};
     uint32_t kind = draw(seed, 4);
     return kind == 0 ? (uint32_t)lad_random(seed) : kind == 1 ? draw(seed, 64) : words[draw(seed, LAD_N(words))];
 }
@@ -125,13 +127,16 @@ static const char everything[] =
     ".signal m 12 array(4) = 12'h1, 12'hx, 12'h3, 12'h4\n.event e\n"
     ".proc p0\n repeat { 4'd3 }, body, after\nbody: set a = { %a 8'd1 add:8 }\n jmp again\nagain: jmp top\ntop: noop\n"
     "after: call task\n case.bkt { %a }: 8'd1|8'b1x -> one, 8'd7 -> two, default two\none: nba m[{ %a }] = { %b:12 }\n"
-    "two: wait.time 3\n dnba a = { 8'd1 }, { %b }\n wait.time { %b 33'd7 add:64 not:64 4'd1 shl:64 }\n fork.all c0, c1\n fork.any c0, c1\n wait.join 1\n trigger e\n svc display \"%d %s\", { %a }.s, \"x\"\n"
+    "two: wait.time 3\n dnba a = { 8'd1 }, { %b }\n wait.time { %b 33'd7 add:64 not:64 4'd1 shl:64 }\n fork.all c0, "
+    "c1\n fork.any c0, c1\n wait.join 1\n trigger e\n svc display \"%d %s\", { %a }.s, \"x\"\n"
     " svc testplusargs \"x\"\n wait.service\n svc.ret a\n svc.br one, done\ndone: done\ntask: ret\n"
-    ".proc p1\n.block begin end\nbegin: force a = { 8'd9 }\n assign b = { %a }\n dnba.i.show b = { %a }, { 4'd2 }, { 2'd1 }, { 2'd3 }\n"
+    ".proc p1\n.block begin end\nbegin: force a = { 8'd9 }\n assign b = { %a }\n dnba.i.show b = { %a }, { 4'd2 }, { "
+    "2'd1 }, { 2'd3 }\n"
     " dset m[{ %a }] = { %a }, { 3'd1 }\n release a\n deassign b\n force n = { 4'bx }\n wait.delta\n release n\n"
     " svc monitor \"m %b\", { %b }\n svc strobe \"s %h\", { %b }, time\nend: wait.event e\n wait.cond { %a 8'd0 eq }\n"
     " disable.proc p0, two\n jif const x, begin\n wait.edge pos { %a }, any { %b }\n halt stop\n"
-    ".proc p2\ntop: wait.edge star a b\n jif { %a 8'd2 lt }, top\n disable.child c0\n casex.lut { %a:4 }: 4'bx1 -> top, default top\n"
+    ".proc p2\ntop: wait.edge star a b\n jif { %a 8'd2 lt }, top\n disable.child c0\n casex.lut { %a:4 }: 4'bx1 -> "
+    "top, default top\n"
     ".proc c0 parent=p0 tag=1\n wait.time 2\n set b[{ %a } +: 4] = { 4'hf }\n"
     ".proc c1 parent=p0 tag=1\n disable.block l\nl: svc finish\n";
 

@@ -22,7 +22,8 @@ static inline char *icarus_run(struct lad_arena *arena, const char *dir, const c
     char part[4096];
     if (!f || fputs(verilog, f) < 0 || fclose(f))
         return NULL;
-    char *command = lad_printf(arena, "cd '%s' && { iverilog -g2005 -o twin.vvp twin.v && timeout 60 vvp -n twin.vvp; } 2>twin.err", dir);
+    char *command = lad_printf(
+        arena, "cd '%s' && { iverilog -g2005 -o twin.vvp twin.v && timeout 60 vvp -n twin.vvp; } 2>twin.err", dir);
     FILE *in = popen(command, "r");
     if (!in || !(out = open_memstream(&text, &bytes)))
         return NULL;

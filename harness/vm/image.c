@@ -24,8 +24,8 @@ enum { T_CODE, T_OFFSET, T_LENGTH, T_COND_VAL, T_COND_XZ, T_COND, T_SIGNAL, T_IP
 static const char table_sections[VM_TABLES][5] = {
     [5] = "COND",  [10] = "CASH", [11] = "CASE", [12] = "CASW", [13] = "EXPR", [14] = "EIMM", [15] = "DASN",
     [16] = "ASGN", [17] = "FORC", [18] = "RELS", [19] = "SVCE", [20] = "SVCA", [21] = "SVCR"};
-static const char static_sections[VM_STATICS][5] = {[1] = "DLYS", [2] = "RPTS", [3] = "EWAT", [4] = "EITM",
-                                                    [5] = "ESTR", [6] = "WCND", [7] = "BLKS"};
+static const char static_sections[VM_STATICS][5] = {
+    [1] = "DLYS", [2] = "RPTS", [3] = "EWAT", [4] = "EITM", [5] = "ESTR", [6] = "WCND", [7] = "BLKS"};
 
 static int find_section(const char *tag)
 {
@@ -75,14 +75,18 @@ static uint64_t count_table(const struct lad_vm_program *p, const struct lad_vm_
 
 static uint32_t count_static(const struct lad_vm_program *p, int table)
 {
-    return table == 0 ? p->n_proc : table == 8 ? p->n_sigs : table == 9 ? p->parm[VM_PARM_MONITORS] :
-           table == 10 ? p->parm[VM_PARM_STROBES] : lad_vm_section_count(p, find_section(static_sections[table]));
+    return table == 0    ? p->n_proc
+           : table == 8  ? p->n_sigs
+           : table == 9  ? p->parm[VM_PARM_MONITORS]
+           : table == 10 ? p->parm[VM_PARM_STROBES]
+                         : lad_vm_section_count(p, find_section(static_sections[table]));
 }
 
 static void count_arrays(const struct lad_vm_program *p, uint64_t n[VM_ARRAYS])
 {
     const uint32_t *parm = p->parm;
-    uint64_t P = p->n_proc, E = parm[VM_PARM_EVENTS], R = p->n_rpt, F = parm[VM_PARM_FORCES], PC = parm[VM_PARM_PASSIGNS];
+    uint64_t P = p->n_proc, E = parm[VM_PARM_EVENTS], R = p->n_rpt, F = parm[VM_PARM_FORCES],
+             PC = parm[VM_PARM_PASSIGNS];
     uint64_t D = p->n_dasn, DN = parm[VM_PARM_DNBA], NB = parm[VM_PARM_NBA], M = parm[VM_PARM_MONITORS];
     uint64_t ST = parm[VM_PARM_STROBES], A = max1(parm[VM_PARM_ARGS]), EP = p->n_eitm, SP = p->n_estr;
 #define VM_ARRAY(number, name, type, elements) n[number] = elements;
@@ -224,8 +228,8 @@ static void copy_code(struct lad_vm_image *image)
     }
 }
 
-static void claim(const struct lad_vm_program *p, struct lad_vm_ovrd *ovrd, uint32_t signal, uint32_t force, uint32_t passign,
-                  uint32_t flags)
+static void claim(const struct lad_vm_program *p, struct lad_vm_ovrd *ovrd, uint32_t signal, uint32_t force,
+                  uint32_t passign, uint32_t flags)
 {
     if (signal < p->n_sigs)
         ovrd[signal] = (struct lad_vm_ovrd){force, passign, (flags & VM_FORCE_REG) != 0, 0};
@@ -285,8 +289,8 @@ struct lad_vm_image *lad_vm_image_create(const struct lad_vm_program *p, const s
            image->debug_bytes;
     if (!fits || (shape->most_bytes && sum > shape->most_bytes)) {
         if (fits)
-            lad_vm_because(why, "%llu bytes of buffers for %u instances, at most %llu are allowed", (unsigned long long)sum,
-                           shape->count, (unsigned long long)shape->most_bytes);
+            lad_vm_because(why, "%llu bytes of buffers for %u instances, at most %llu are allowed",
+                           (unsigned long long)sum, shape->count, (unsigned long long)shape->most_bytes);
         else
             lad_vm_because(why, "a buffer for %u instances passes 4 GiB", shape->count);
         free(image);
@@ -302,7 +306,8 @@ struct lad_vm_image *lad_vm_image_create(const struct lad_vm_program *p, const s
     copy_code(image);
     for (int i = 0; i < VM_TABLES; i++)
         if (*table_sections[i] && image->table_bytes[i])
-            memcpy(image->tables.table[i], lad_vm_section_data(p, find_section(table_sections[i])), image->table_bytes[i]);
+            memcpy(image->tables.table[i], lad_vm_section_data(p, find_section(table_sections[i])),
+                   image->table_bytes[i]);
     lay_signals(p, shape->count, image->tables.table[T_SIGNAL]);
     fill_statics(image);
     fill_guards(image);

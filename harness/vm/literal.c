@@ -40,12 +40,15 @@ static const char *read_binary(const char *digits, size_t n, uint32_t bits, stru
 {
     uint32_t at = 0;
     char first = '0';
-    for (size_t i = n; i--; ) {
+    for (size_t i = n; i--;) {
         char c = (char)tolower((unsigned char)digits[i]);
         unsigned value, unknown = c == 'x' || c == 'z' || c == '?';
         if (c == '_')
             continue;
-        value = isdigit((unsigned char)c) ? (unsigned)(c - '0') : c == 'x' ? 15 : unknown ? 0 : (unsigned)(c - 'a') + 10;
+        value = isdigit((unsigned char)c) ? (unsigned)(c - '0')
+                : c == 'x'                ? 15
+                : unknown                 ? 0
+                                          : (unsigned)(c - 'a') + 10;
         if (!unknown && (!isxdigit((unsigned char)c) || value >> bits))
             return "a digit that does not belong to the base";
         for (uint32_t k = 0; k < bits; k++, at++) {
@@ -84,6 +87,10 @@ const char *lad_vm_literal(const char *text, const char **end, struct lad_vm_lit
     if (!n || digits[0] == '_')
         return "it has no digits";
     bool fill = n == 1 && strchr("xXzZ?", *digits);
-    return base == 'd' && !fill ? read_decimal(digits, n, l) :
-                                  read_binary(digits, n, base == 'h' ? 4 : base == 'o' ? 3 : 1, l);
+    return base == 'd' && !fill ? read_decimal(digits, n, l)
+                                : read_binary(digits, n,
+                                              base == 'h'   ? 4
+                                              : base == 'o' ? 3
+                                                            : 1,
+                                              l);
 }

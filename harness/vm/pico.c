@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 /* Lengths of processes 4 to 44: 24 that wait for an edge, 17 that follow one of those. */
-static const unsigned lengths[] = {15, 30, 9, 12, 18, 21, 24, 27, 33, 36, 42, 48, 54, 60, 66, 72, 84, 96, 120, 150, 204, 312,
-                                   480, 624, 6, 8, 10, 12, 14, 16, 20, 22, 26, 28, 34, 40, 46, 52, 64, 88, 128};
+static const unsigned lengths[] = {15, 30, 9,  12, 18,  21,  24,  27,  33,  36,  42, 48, 54, 60,
+                                   66, 72, 84, 96, 120, 150, 204, 312, 480, 624, 6,  8,  10, 12,
+                                   14, 16, 20, 22, 26,  28,  34,  40,  46,  52,  64, 88, 128};
 enum { FIXED = 4, EDGES = 24, BLOCK = LAD_N(lengths), WORDS = 624, MAIN = 98 };
 
 static bool is_edge(unsigned i)
@@ -16,7 +17,8 @@ static bool is_edge(unsigned i)
 static void write_head(FILE *out, unsigned n, bool plain)
 {
     unsigned blocks = (n + BLOCK - 1) / BLOCK;
-    fprintf(out, ".svm 1.0\n.state 4\n.limits nba=%u args=4%s\n", blocks > 2 ? 24 * blocks + 8 : 64, plain ? "" : " words=624");
+    fprintf(out, ".svm 1.0\n.state 4\n.limits nba=%u args=4%s\n", blocks > 2 ? 24 * blocks + 8 : 64,
+            plain ? "" : " words=624");
     fputs(".signal clk 1 = 1'b0\n.signal k0 32 = 32'd0\n.signal k1 32 = 32'd0\n.signal m 32 = 32'd0\n", out);
     for (unsigned i = 0; i < n; i++) {
         unsigned pid = i + FIXED;
@@ -30,11 +32,13 @@ static void write_head(FILE *out, unsigned n, bool plain)
 static void write_fixed(FILE *out, bool plain)
 {
     fputs(".proc p0\n set k0 = { 32'h00010001 }\n.proc p1\n set k1 = { 32'h00020002 }\n"
-          ".proc p2\ntop: wait.time 5\n set clk = { %clk not:1 }\n jmp top\n.proc p3\n wait.time 1003\n", out);
+          ".proc p2\ntop: wait.time 5\n set clk = { %clk not:1 }\n jmp top\n.proc p3\n wait.time 1003\n",
+          out);
     for (unsigned j = 1; j <= MAIN; j++)
         fprintf(out, " set m = { %%m 32'd5 mul:32 32'd%u add:32 }\n", j);
-    fputs(plain ? " svc display \"pico45 m=%h acc4=%h acc27=%h c44=%h\", { %m }, { %acc4 }, { %acc27 }, { %c44 }\n" :
-                  " svc display \"pico m=%h\", { %m }\n", out);
+    fputs(plain ? " svc display \"pico45 m=%h acc4=%h acc27=%h c44=%h\", { %m }, { %acc4 }, { %acc27 }, { %c44 }\n"
+                : " svc display \"pico m=%h\", { %m }\n",
+          out);
     fputs(" svc finish\n", out);
 }
 

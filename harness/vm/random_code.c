@@ -83,8 +83,9 @@ static const char *draw_suffix(struct code *c)
 static uint32_t put_expr(struct code *c, unsigned depth)
 {
     static const char *const unary[] = {"plus", "neg", "not", "lnot", "rand", "rnand", "ror", "rnor", "rxor", "rxnor"};
-    static const char *const binary[] = {"add", "sub", "mul",  "div",  "mod", "pow", "shl", "shr", "ashr", "and", "or", "xor",
-                                         "xnor", "land", "lor", "eq", "neq", "ceq", "cneq", "lt", "le", "gt", "ge"};
+    static const char *const binary[] = {"add",  "sub", "mul",  "div", "mod",  "pow",  "shl", "shr",
+                                         "ashr", "and", "or",   "xor", "xnor", "land", "lor", "eq",
+                                         "neq",  "ceq", "cneq", "lt",  "le",   "gt",   "ge"};
     static const char *const signs[] = {"", ".s", ".rs", ".ss"};
     uint32_t w = draw_width(c), sum = 0, n;
     if (!depth || maybe(c, 4))
@@ -219,7 +220,11 @@ static void put_edges(struct code *c)
 static void put_service(struct code *c)
 {
     static const char *const kinds[] = {"display", "write", "monitor", "strobe", "testplusargs", "fopen"};
-    fprintf(c->out, "svc%s %s \"a=%%b %%d %%h\"", maybe(c, 4) ? ".global" : maybe(c, 4) ? ".guard" : "", kinds[draw(c, LAD_N(kinds))]);
+    fprintf(c->out, "svc%s %s \"a=%%b %%d %%h\"",
+            maybe(c, 4)   ? ".global"
+            : maybe(c, 4) ? ".guard"
+                          : "",
+            kinds[draw(c, LAD_N(kinds))]);
     for (unsigned n = draw(c, 4); n; n--) {
         fputs(", ", c->out);
         switch (draw(c, 5)) {
@@ -245,7 +250,8 @@ static unsigned draw_scalar(struct code *c)
     return ARRAYS + draw(c, SIGNALS - ARRAYS);
 }
 
-/* Children 0 to 2 are those of process 0, 3 and 4 those of process 1; c<n> of the same parent may be forked together. */
+/* Children 0 to 2 are those of process 0, 3 and 4 those of process 1; c<n> of the same parent may be forked together.
+ */
 static void put_fork(struct code *c)
 {
     static const char *const kinds[] = {"all", "any", "none"};
@@ -390,8 +396,10 @@ static void put_process(struct code *c)
     c->at = c->n;
     if (draw(c, 3) || c->proc == ROOTS - 1)
         fprintf(c->out, "    wait.time %u\n    jmp L%u\n", 1 + draw(c, 5), draw_label(c));
-    for (unsigned i = ARRAYS; c->proc == ROOTS - 1 && i < ARRAYS + OVERRIDDEN; i++) /* never reached: gives them their slots */
-        fprintf(c->out, "    force s%u = { %%s%u }\n%s", i, i, c->net[i] ? "" : lad_printf(c->arena, "    assign s%u = { time }\n", i));
+    for (unsigned i = ARRAYS; c->proc == ROOTS - 1 && i < ARRAYS + OVERRIDDEN;
+         i++) /* never reached: gives them their slots */
+        fprintf(c->out, "    force s%u = { %%s%u }\n%s", i, i,
+                c->net[i] ? "" : lad_printf(c->arena, "    assign s%u = { time }\n", i));
     if (maybe(c, 2))
         fprintf(c->out, ".block L%u L%u\n", draw(c, c->n / 2), c->n / 2 + draw(c, c->n - c->n / 2));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Twins of small designs. They are free of races, so that every simulator that is right prints the same: each variable is
- * written by one process; registers are written by nonblocking assigns; outputs of combinational processes clock nothing;
- * processes begin to wait at time 1, when initial values are surely there. The clock changes at times 0 and 5 modulo 10,
- * what it sets off up to 2 later; the test interferes at 3, the view looks at 4 and 9, held variables are written at 8.
+ * Twins of small designs. They are free of races, so that every simulator that is right prints the same: each variable
+ * is written by one process; registers are written by nonblocking assigns; outputs of combinational processes clock
+ * nothing; processes begin to wait at time 1, when initial values are surely there. The clock changes at times 0 and 5
+ * modulo 10, what it sets off up to 2 later; the test interferes at 3, the view looks at 4 and 9, held variables are
+ * written at 8.
  */
 #include "random.h"
 #include <stdlib.h>
@@ -13,7 +14,7 @@ enum { REGS = 5, NETS = 2, COMBS = 3, HELD = 2, SHOWN = 14 };
 
 struct design {
     struct lad_vm_pool pool;
-    FILE *a, *v, *children; /* assembly; Verilog; fork children, which come behind all roots */
+    FILE *a, *v, *children;         /* assembly; Verilog; fork children, which come behind all roots */
     struct lad_vm_var var[16], own; /* what may be read; what the process at hand writes */
     unsigned label, n_children, tag;
 };
@@ -200,7 +201,8 @@ static void put_register(struct design *d, unsigned i)
     uint32_t edge = draw(d, 3);
     bool reset = draw(d, 2);
     d->own = d->var[i];
-    fprintf(d->a, ".proc reg%u\n wait.time 1\ntop: wait.edge %s { %%clk }%s\n", i, edges[edge][0], reset ? ", pos { %rst }" : "");
+    fprintf(d->a, ".proc reg%u\n wait.time 1\ntop: wait.edge %s { %%clk }%s\n", i, edges[edge][0],
+            reset ? ", pos { %rst }" : "");
     fprintf(d->v, "initial begin #1; forever begin @(%s%s) ", edges[edge][1], reset ? " or posedge rst" : "");
     if (draw(d, 3) == 0) {
         fprintf(d->a, " trigger ev%u\n", i % 2);
@@ -248,8 +250,9 @@ static void put_follower(struct design *d, char letter, unsigned i, uint32_t wid
     fputs("\n", d->v);
 }
 
-/* Written again and again away from the edges, so that a released variable shows when it is next assigned. A process that
- * follows changes would not do: the VM looks for them when all is quiet, a simulator sees those that come and go. */
+/* Written again and again away from the edges, so that a released variable shows when it is next assigned. A process
+ * that follows changes would not do: the VM looks for them when all is quiet, a simulator sees those that come and go.
+ */
 static void put_held(struct design *d, unsigned i)
 {
     fprintf(d->a, ".proc held%u\n wait.time 8\ntop: set g%u = ", i, i);
@@ -265,9 +268,12 @@ static void put_waiters(struct design *d)
         fprintf(d->a, ".proc count%u\ntop: wait.event ev%u\n set k%u = { %%k%u 8'd1 add:8 }\n jmp top\n", i, i, i, i);
         fprintf(d->v, "always @(ev%u) k%u = k%u + 8'd1;\n", i, i, i);
     }
-    fputs(".proc level\n wait.time 1\n set w0 = { 8'd0 }\ntop: wait.cond { %q0 rxor 1'b1 eq }\n set w0 = { %w0 8'd1 add:8 }\n"
-          " wait.edge neg { %clk }\n jmp top\n", d->a);
-    fputs("initial begin #1 w0 = 0; forever begin wait ((^q0) == 1'b1) w0 = w0 + 8'd1; @(negedge clk); end end\n", d->v);
+    fputs(".proc level\n wait.time 1\n set w0 = { 8'd0 }\ntop: wait.cond { %q0 rxor 1'b1 eq }\n set w0 = { %w0 8'd1 "
+          "add:8 }\n"
+          " wait.edge neg { %clk }\n jmp top\n",
+          d->a);
+    fputs("initial begin #1 w0 = 0; forever begin wait ((^q0) == 1'b1) w0 = w0 + 8'd1; @(negedge clk); end end\n",
+          d->v);
 }
 
 /* Children of a fork wait, then write what only they write. */
@@ -302,7 +308,8 @@ static void put_force(struct design *d)
     bool net = draw(d, 2);
     unsigned i = draw(d, net ? NETS : HELD), width = net ? 6 : 9, hold = 10 * (1 + draw(d, 3));
     literal = lad_vm_random_literal(&d->pool, width, false, &verilog);
-    fprintf(d->a, " force %c%u = { %s }\n wait.time %u\n release %c%u\n", net ? 'n' : 'g', i, literal, hold, net ? 'n' : 'g', i);
+    fprintf(d->a, " force %c%u = { %s }\n wait.time %u\n release %c%u\n", net ? 'n' : 'g', i, literal, hold,
+            net ? 'n' : 'g', i);
     fprintf(d->v, "force %c%u = %s;\n#%u release %c%u;\n", net ? 'n' : 'g', i, verilog, hold, net ? 'n' : 'g', i);
 }
 
@@ -337,8 +344,11 @@ static void put_view(struct design *d)
         n++;
     }
     format = lad_printf(d->pool.arena, "%%0t:%s %%h %%h %%h %%h %%h %%h %%h", format);
-    fprintf(d->a, ".proc view\n wait.time 4\ntop: svc %s \"%s\", time%s, { %%k0 }, { %%k1 }, { %%w0 }, { %%f0 }, { %%f1 }, { %%g0 }, { %%g1 }\n"
-            " wait.time 5\n jmp top\n", strobe ? "strobe" : "display", format, a);
+    fprintf(d->a,
+            ".proc view\n wait.time 4\ntop: svc %s \"%s\", time%s, { %%k0 }, { %%k1 }, { %%w0 }, { %%f0 }, { %%f1 }, { "
+            "%%g0 }, { %%g1 }\n"
+            " wait.time 5\n jmp top\n",
+            strobe ? "strobe" : "display", format, a);
     fprintf(d->v, "initial begin #4; forever begin $%s(\"%s\", $time%s, k0, k1, w0, f0, f1, g0, g1); #5; end end\n",
             strobe ? "strobe" : "display", format, v);
 }
@@ -354,7 +364,9 @@ void lad_vm_random_design(struct lad_arena *arena, uint64_t seed, struct lad_vm_
     if (!d.a || !d.v || !d.children)
         abort();
     d.pool.var = d.var;
-    fputs(".svm 1.0\n.state 4\n.limits nba=256 dnba=256\n.signal clk 1 = 1'b0\n.signal rst 1 = 1'b0\n.event ev0\n.event ev1\n", d.a);
+    fputs(".svm 1.0\n.state 4\n.limits nba=256 dnba=256\n.signal clk 1 = 1'b0\n.signal rst 1 = 1'b0\n.event "
+          "ev0\n.event ev1\n",
+          d.a);
     fputs("`timescale 1ns/1ns\nmodule top;\nreg clk = 0, rst = 0;\nevent ev0, ev1;\n", d.v);
     for (unsigned i = 0; i < REGS; i++)
         declare(&d, name(&d, 'q', i), i ? 1 + draw(&d, 40) : 5, false, 0, true);
@@ -396,7 +408,8 @@ void lad_vm_random_design(struct lad_arena *arena, uint64_t seed, struct lad_vm_
     fclose(d.a);
     fclose(d.v);
     fclose(d.children);
-    *twin = (struct lad_vm_twin){.assembly = lad_printf(arena, "%s%s", text[0], text[2]), .verilog = lad_strdup(arena, text[1])};
+    *twin = (struct lad_vm_twin){.assembly = lad_printf(arena, "%s%s", text[0], text[2]),
+                                 .verilog = lad_strdup(arena, text[1])};
     for (int i = 0; i < 3; i++)
         free(text[i]);
 }

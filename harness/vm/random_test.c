@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random expressions and designs: the reference against Icarus Verilog. LAD_VM_SEED and LAD_VM_ROUNDS change what is drawn. */
+/* Random expressions and designs: the reference against Icarus Verilog. LAD_VM_SEED and LAD_VM_ROUNDS change what is
+ * drawn. */
 #include "../test.h"
 #include "icarus.h"
 #include "random.h"
@@ -26,7 +27,8 @@ static char *run_reference(struct lad_arena *arena, const char *text, uint64_t s
     struct lad_vm_host *host = lad_vm_host_create(image);
     lad_vm_run(host, 1000000, 0, NULL);
     if (*LAD_VM_U32(image, status, 0) != VM_FINISHED)
-        printf("    seed %llu: ended as %s\n", (unsigned long long)seed, lad_vm_status_name(*LAD_VM_U32(image, status, 0)));
+        printf("    seed %llu: ended as %s\n", (unsigned long long)seed,
+               lad_vm_status_name(*LAD_VM_U32(image, status, 0)));
     char *log = lad_strdup(arena, host->log[0].text ? host->log[0].text : "");
     lad_vm_host_destroy(&host);
     lad_vm_image_destroy(&image);
@@ -34,21 +36,23 @@ static char *run_reference(struct lad_arena *arena, const char *text, uint64_t s
 }
 
 /* Number of lines that differ, the first of them printed. */
-static unsigned compare_lines(const struct lad_vm_twin *twin, const char *ours, const char *theirs, uint64_t seed, unsigned *lines)
+static unsigned compare_lines(const struct lad_vm_twin *twin, const char *ours, const char *theirs, uint64_t seed,
+                              unsigned *lines)
 {
     unsigned wrong = 0;
     for (*lines = 0; *ours || *theirs; ++*lines) {
         size_t n = strcspn(ours, "\n"), m = strcspn(theirs, "\n");
         if ((n != m || strncmp(ours, theirs, n)) && !wrong++)
-            printf("    seed %llu, line %u: %s\n      reference %.*s\n      simulator %.*s\n", (unsigned long long)seed, *lines,
-                   *lines < twin->n_sources ? twin->source[*lines] : "", (int)n, ours, (int)m, theirs);
+            printf("    seed %llu, line %u: %s\n      reference %.*s\n      simulator %.*s\n", (unsigned long long)seed,
+                   *lines, *lines < twin->n_sources ? twin->source[*lines] : "", (int)n, ours, (int)m, theirs);
         ours += n + (ours[n] == '\n');
         theirs += m + (theirs[m] == '\n');
     }
     return wrong;
 }
 
-static void run_rounds(void (*make)(struct lad_arena *, uint64_t, struct lad_vm_twin *), uint64_t first, uint64_t rounds)
+static void run_rounds(void (*make)(struct lad_arena *, uint64_t, struct lad_vm_twin *), uint64_t first,
+                       uint64_t rounds)
 {
     char dir[] = "/tmp/lad-vm-XXXXXX";
     unsigned lines = 0, all = 0, wrong = 0;

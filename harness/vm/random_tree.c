@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random Verilog expressions: a tree knows its own width and sign, and is written down as Verilog or, with the widths and
- * signs that its place imposes (IEEE 1364 5.4 and 5.5), as postfix. */
+/* Random Verilog expressions: a tree knows its own width and sign, and is written down as Verilog or, with the widths
+ * and signs that its place imposes (IEEE 1364 5.4 and 5.5), as postfix. */
 #include "random.h"
 #include <string.h>
 
-enum shape { VAR, LITERAL, UNARY, BINARY, SHIFT, POWER, COMPARE, LOGIC, REDUCE, NOT, CHOOSE, CONCAT, REPEAT, BIT, PART, INDEXED, WORD, CAST };
+enum shape {
+    VAR,
+    LITERAL,
+    UNARY,
+    BINARY,
+    SHIFT,
+    POWER,
+    COMPARE,
+    LOGIC,
+    REDUCE,
+    NOT,
+    CHOOSE,
+    CONCAT,
+    REPEAT,
+    BIT,
+    PART,
+    INDEXED,
+    WORD,
+    CAST
+};
 
 struct lad_vm_tree {
     enum shape shape;
@@ -47,7 +66,8 @@ static struct lad_vm_tree *grow_leaf(struct lad_vm_pool *pool)
     const struct lad_vm_var *v = &pool->var[lad_vm_draw(pool, (uint32_t)pool->n)];
     if (v->array || !lad_vm_draw(pool, 5)) {
         bool is_signed = lad_vm_draw(pool, 2);
-        struct lad_vm_tree *t = grow_node(pool, LITERAL, 1 + lad_vm_draw(pool, lad_vm_draw(pool, 4) ? 12 : 64), is_signed);
+        struct lad_vm_tree *t =
+            grow_node(pool, LITERAL, 1 + lad_vm_draw(pool, lad_vm_draw(pool, 4) ? 12 : 64), is_signed);
         t->token = lad_vm_random_literal(pool, t->width, is_signed, &t->verilog);
         return t;
     }
@@ -99,7 +119,7 @@ struct op {
 
 static struct lad_vm_tree *grow_two(struct lad_vm_pool *pool, unsigned depth)
 {
-    static const struct op maths[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "div"}, {"%", "mod"},
+    static const struct op maths[] = {{"+", "add"}, {"-", "sub"}, {"*", "mul"}, {"/", "div"},  {"%", "mod"},
                                       {"&", "and"}, {"|", "or"},  {"^", "xor"}, {"~^", "xnor"}};
     static const struct op shifts[] = {{"<<", "shl"}, {">>", "shr"}, {">>>", "ashr"}};
     static const struct op compares[] = {{"==", "eq"}, {"!=", "neq"}, {"===", "ceq"}, {"!==", "cneq"},
@@ -109,8 +129,11 @@ static struct lad_vm_tree *grow_two(struct lad_vm_pool *pool, unsigned depth)
         enum shape shape;
         const struct op *op;
         uint32_t n;
-    } rows[] = {{BINARY, maths, LAD_N(maths)}, {BINARY, maths, LAD_N(maths)}, {SHIFT, shifts, LAD_N(shifts)},
-                {COMPARE, compares, LAD_N(compares)}, {LOGIC, logics, LAD_N(logics)}};
+    } rows[] = {{BINARY, maths, LAD_N(maths)},
+                {BINARY, maths, LAD_N(maths)},
+                {SHIFT, shifts, LAD_N(shifts)},
+                {COMPARE, compares, LAD_N(compares)},
+                {LOGIC, logics, LAD_N(logics)}};
     uint32_t row = lad_vm_draw(pool, LAD_N(rows));
     const struct op *op = &rows[row].op[lad_vm_draw(pool, rows[row].n)];
     struct lad_vm_tree *l = lad_vm_tree_grow(pool, depth - 1), *r = lad_vm_tree_grow(pool, depth - 1);
@@ -134,7 +157,8 @@ static struct lad_vm_tree *grow_two(struct lad_vm_pool *pool, unsigned depth)
 static struct lad_vm_tree *grow_one(struct lad_vm_pool *pool, unsigned depth)
 {
     static const struct op same[] = {{"+", "plus"}, {"-", "neg"}, {"~", "not"}};
-    static const struct op reduce[] = {{"&", "rand"}, {"~&", "rnand"}, {"|", "ror"}, {"~|", "rnor"}, {"^", "rxor"}, {"~^", "rxnor"}};
+    static const struct op reduce[] = {{"&", "rand"},  {"~&", "rnand"}, {"|", "ror"},
+                                       {"~|", "rnor"}, {"^", "rxor"},   {"~^", "rxnor"}};
     struct lad_vm_tree *kid = lad_vm_tree_grow(pool, depth - 1), *t;
     uint32_t kind = lad_vm_draw(pool, 4);
     if (kind < 2) {
@@ -165,8 +189,10 @@ static struct lad_vm_tree *grow_one(struct lad_vm_pool *pool, unsigned depth)
  * part from the standard. */
 struct lad_vm_tree *lad_vm_tree_grow_computed(struct lad_vm_pool *pool, unsigned depth)
 {
-    struct lad_vm_tree *l = lad_vm_tree_grow(pool, depth ? depth - 1 : 0), *r = lad_vm_tree_grow(pool, depth ? depth - 1 : 0);
-    struct lad_vm_tree *t = grow_node(pool, BINARY, l->width > r->width ? l->width : r->width, l->is_signed && r->is_signed);
+    struct lad_vm_tree *l = lad_vm_tree_grow(pool, depth ? depth - 1 : 0),
+                       *r = lad_vm_tree_grow(pool, depth ? depth - 1 : 0);
+    struct lad_vm_tree *t =
+        grow_node(pool, BINARY, l->width > r->width ? l->width : r->width, l->is_signed && r->is_signed);
     bool plus = lad_vm_draw(pool, 2);
     t->verilog = plus ? "+" : "^";
     t->token = plus ? "add" : "xor";
@@ -179,7 +205,8 @@ struct lad_vm_tree *lad_vm_tree_grow_computed(struct lad_vm_pool *pool, unsigned
 static struct lad_vm_tree *grow_choice(struct lad_vm_pool *pool, unsigned depth)
 {
     struct lad_vm_tree *a = lad_vm_tree_grow_computed(pool, depth - 1), *b = lad_vm_tree_grow_computed(pool, depth - 1);
-    struct lad_vm_tree *t = grow_node(pool, CHOOSE, a->width > b->width ? a->width : b->width, a->is_signed && b->is_signed);
+    struct lad_vm_tree *t =
+        grow_node(pool, CHOOSE, a->width > b->width ? a->width : b->width, a->is_signed && b->is_signed);
     t->kid[0] = lad_vm_tree_grow(pool, depth - 1);
     t->kid[1] = a;
     t->kid[2] = b;
@@ -238,7 +265,9 @@ struct lad_vm_tree *lad_vm_tree_grow(struct lad_vm_pool *pool, unsigned depth)
         return depth > 1 ? grow_choice(pool, depth) : grow_leaf(pool);
     if (kind < 14)
         return grow_select(pool);
-    return kind == 14 ? grow_concat(pool, depth) : depth > 1 && !lad_vm_draw(pool, 3) ? grow_power(pool, depth) : grow_two(pool, depth);
+    return kind == 14                           ? grow_concat(pool, depth)
+           : depth > 1 && !lad_vm_draw(pool, 3) ? grow_power(pool, depth)
+                                                : grow_two(pool, depth);
 }
 
 uint32_t lad_vm_tree_width(const struct lad_vm_tree *t)

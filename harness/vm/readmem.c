@@ -39,7 +39,10 @@ static bool read_value(struct reader *r, uint64_t *val, uint64_t *xz)
             continue;
         if (!unknown && !(r->hex ? isxdigit((unsigned char)c) : c == '0' || c == '1'))
             return r->p > start;
-        digit = c == 'x' ? unknown : unknown ? 0 : isdigit((unsigned char)c) ? (uint64_t)(c - '0') : (uint64_t)(c - 'a') + 10;
+        digit = c == 'x'                    ? unknown
+                : unknown                   ? 0
+                : isdigit((unsigned char)c) ? (uint64_t)(c - '0')
+                                            : (uint64_t)(c - 'a') + 10;
         *val = *val << bits | digit;
         *xz = *xz << bits | unknown;
     }

@@ -104,8 +104,8 @@ static uint64_t act(struct lad_vm_host *host, uint32_t gid, const struct lad_vm_
         lad_vm_text_print(log, "$%s (pid=%u)\n", c->kind == VM_SERVICE_FINISH ? "finish" : "stop", c->pid);
         return 0;
     case VM_SERVICE_SHOWCANCELLED:
-        lad_vm_text_print(log, "$showcancelled (pid=%u) assign=%llu time=%llu\n", c->pid, (unsigned long long)c->arg[0].val,
-                          (unsigned long long)c->arg[3].val);
+        lad_vm_text_print(log, "$showcancelled (pid=%u) assign=%llu time=%llu\n", c->pid,
+                          (unsigned long long)c->arg[0].val, (unsigned long long)c->arg[3].val);
         return 0;
     case VM_SERVICE_READMEMH:
     case VM_SERVICE_READMEMB:
@@ -147,7 +147,8 @@ static uint64_t find_answer(const struct lad_vm_image *image, uint32_t gid, uint
 static bool drain_one(struct lad_vm_host *host, uint32_t gid, uint64_t *value)
 {
     struct lad_vm_image *image = host->image;
-    uint32_t *tail = lad_vm_ring_tail(image, gid), *head = lad_vm_ring_head(image, gid), from = *head, used = *tail - from;
+    uint32_t *tail = lad_vm_ring_tail(image, gid), *head = lad_vm_ring_head(image, gid), from = *head,
+             used = *tail - from;
     uint32_t *state = LAD_VM_U32(image, state, gid), *kind = LAD_VM_U32(image, wait_kind, gid);
     struct lad_vm_call call;
     bool any = used != 0;

@@ -10,8 +10,8 @@ void lad_vm_launch_reference(struct lad_vm_image *image)
     else if (image->shape.binding == LAD_VM_TABLE)
         lad_vm_ref_table(&image->tables, &image->companions);
     else
-        lad_vm_ref_direct(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15],
-                          t[16], t[17], t[18], t[19], t[20], t[21], &image->companions);
+        lad_vm_ref_direct(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14],
+                          t[15], t[16], t[17], t[18], t[19], t[20], t[21], &image->companions);
 }
 
 bool lad_vm_over(const struct lad_vm_image *image)
@@ -27,8 +27,9 @@ uint64_t lad_vm_mark(const struct lad_vm_image *image)
 {
     uint64_t mark = 0;
     for (uint32_t g = 0; g < image->shape.count; g++) {
-        uint64_t state[] = {*LAD_VM_U64(image, time, g),   *LAD_VM_U64(image, instr_count, g), *LAD_VM_U32(image, cursor, g),
-                            *LAD_VM_U32(image, phase, g),  *lad_vm_ring_tail(image, g),        *LAD_VM_U32(image, status, g),
+        uint64_t state[] = {*LAD_VM_U64(image, time, g),      *LAD_VM_U64(image, instr_count, g),
+                            *LAD_VM_U32(image, cursor, g),    *LAD_VM_U32(image, phase, g),
+                            *lad_vm_ring_tail(image, g),      *LAD_VM_U32(image, status, g),
                             *LAD_VM_U32(image, nba_count, g), *LAD_VM_U32(image, flags, g)};
         mark = lad_hash(state, sizeof state, mark);
     }

@@ -51,8 +51,10 @@ void lad_vm_print_stats(FILE *out, const struct lad_vm_program *p)
 
 void lad_vm_print_status(FILE *out, const struct lad_vm_image *image, uint32_t launches)
 {
-    uint32_t state[VM_STATE_COUNT] = {0}, wait[VM_WAIT_COUNT] = {0}, len[3] = {0}, ip[3] = {0}, n = image->program->n_proc;
-    const uint32_t *s = LAD_VM_U32(image, state, 0), *w = LAD_VM_U32(image, wait_kind, 0), *length = image->tables.table[2];
+    uint32_t state[VM_STATE_COUNT] = {0}, wait[VM_WAIT_COUNT] = {0}, len[3] = {0}, ip[3] = {0},
+             n = image->program->n_proc;
+    const uint32_t *s = LAD_VM_U32(image, state, 0), *w = LAD_VM_U32(image, wait_kind, 0),
+                   *length = image->tables.table[2];
     const uint32_t *at = image->tables.table[7], status = *LAD_VM_U32(image, status, 0);
     for (uint32_t p = 0; p < n; p++) {
         if (s[p] < VM_STATE_COUNT)
@@ -66,11 +68,12 @@ void lad_vm_print_status(FILE *out, const struct lad_vm_image *image, uint32_t l
     }
     fprintf(out, "sched status: iter=%u status=%u(%s) error=%u halt=%u phase=%u flags=%u time=%llu ", launches, status,
             lad_vm_status_name(status), *LAD_VM_U32(image, error, 0), *LAD_VM_U32(image, halt_mode, 0),
-            *LAD_VM_U32(image, phase, 0), *LAD_VM_U32(image, flags, 0), (unsigned long long)*LAD_VM_U64(image, time, 0));
-    fprintf(out, "state=[ready:%u blocked:%u done:%u] vm=[len:%u,%u,%u ip:%u,%u,%u] ", state[0], state[1], state[2], len[0],
-            len[1], len[2], ip[0], ip[1], ip[2]);
-    fprintf(out, "waits=[none:%u time:%u event:%u cond:%u join:%u delta:%u edge:%u service:%u]\n", wait[0], wait[1], wait[2],
-            wait[3], wait[4], wait[5], wait[6], wait[7]);
+            *LAD_VM_U32(image, phase, 0), *LAD_VM_U32(image, flags, 0),
+            (unsigned long long)*LAD_VM_U64(image, time, 0));
+    fprintf(out, "state=[ready:%u blocked:%u done:%u] vm=[len:%u,%u,%u ip:%u,%u,%u] ", state[0], state[1], state[2],
+            len[0], len[1], len[2], ip[0], ip[1], ip[2]);
+    fprintf(out, "waits=[none:%u time:%u event:%u cond:%u join:%u delta:%u edge:%u service:%u]\n", wait[0], wait[1],
+            wait[2], wait[3], wait[4], wait[5], wait[6], wait[7]);
 }
 
 void lad_vm_print_debug(FILE *out, const struct lad_vm_image *image, uint32_t gid)

@@ -54,7 +54,10 @@ static void put_head(struct lad_vm_vcd *v)
     scale = scale > 0 ? 0 : scale < -15 ? -15 : scale;
     int unit = (-scale + 2) / 3, ten = unit * 3 + scale;
     fprintf(v->out, "$version gpuladder %s $end\n$timescale %s%s $end\n$scope module top $end\n", LAD_VERSION,
-            ten == 2 ? "100" : ten ? "10" : "1", units[unit]);
+            ten == 2 ? "100"
+            : ten    ? "10"
+                     : "1",
+            units[unit]);
     for (uint32_t i = 0; i < p->n_sigs; i++) {
         const struct lad_vm_sigs *s = &p->sigs[i];
         for (uint32_t e = 0; is_dumped(s) && e < s->array_size; e++) {

@@ -14,14 +14,14 @@
 
 struct lad_vm_program { /* the sections, each an array with its count: parm and n_parm, proc and n_proc ... */
     uint32_t features;
-#define VM_SECTION(tag, field, type)                                                                                    \
-    type *field;                                                                                                        \
+#define VM_SECTION(tag, field, type)                                                                                   \
+    type *field;                                                                                                       \
     uint32_t n_##field;
 #include "../../kernels/vm_layout.def"
 };
 struct lad_vm_section { /* the same seen from outside */
     char tag[5];
-    uint32_t bytes; /* of an element */
+    uint32_t bytes;       /* of an element */
     size_t data_at, n_at; /* in struct lad_vm_program */
 };
 extern const struct lad_vm_section lad_vm_sections[VM_SECTIONS];
@@ -75,14 +75,17 @@ void lad_vm_walk(const struct lad_vm_program *, uint32_t at, struct lad_vm_walk 
 
 enum lad_vm_binding { LAD_VM_DIRECT, LAD_VM_TABLE, LAD_VM_PACKED };
 struct lad_vm_shape {
-    uint32_t count;               /* instances */
+    uint32_t count; /* instances */
     uint32_t max_steps, max_proc_steps, capacity;
-    bool shared;                  /* one copy of the bytecode for all instances */
-    enum lad_vm_binding binding;  /* how the tables are reached; packed: all 22 in one allocation */
-    bool debug;                   /* VM_DEBUG from the start */
-    uint64_t most_bytes;          /* of all buffers together; 0: as many as the format allows */
+    bool shared;                 /* one copy of the bytecode for all instances */
+    enum lad_vm_binding binding; /* how the tables are reached; packed: all 22 in one allocation */
+    bool debug;                  /* VM_DEBUG from the start */
+    uint64_t most_bytes;         /* of all buffers together; 0: as many as the format allows */
 };
-#define LAD_VM_SHAPE {.count = 1, .max_steps = 1024, .max_proc_steps = 64, .capacity = 32, .debug = true}
+#define LAD_VM_SHAPE                                                                                                   \
+    {                                                                                                                  \
+        .count = 1, .max_steps = 1024, .max_proc_steps = 64, .capacity = 32, .debug = true                             \
+    }
 
 /* Host copies of all buffers. The reference runs on them as they are; a device gets them uploaded, and what it may
  * write is read back into them. Every table ends in its guard; `room` counts payload, padding and guard. */
@@ -93,17 +96,21 @@ struct lad_vm_image {
     struct lad_vm_companions companions;
     uint32_t params[VM_P_WORDS];
     uint64_t table_bytes[VM_TABLES], table_room[VM_TABLES];
-    uint32_t packed_offset[VM_TABLES];  /* packed only */
-    void *packed;                       /* NULL in the other modes */
+    uint32_t packed_offset[VM_TABLES]; /* packed only */
+    void *packed;                      /* NULL in the other modes */
     uint64_t packed_bytes, static_bytes, arena_bytes, state_bytes, shadow_bytes, ring_bytes, debug_bytes;
-    uint32_t array_n[VM_ARRAYS];        /* elements per instance */
+    uint32_t array_n[VM_ARRAYS]; /* elements per instance */
     uint32_t record_bytes;
 };
 /* NULL when it does not fit, with the reason. */
-struct lad_vm_image *lad_vm_image_create(const struct lad_vm_program *, const struct lad_vm_shape *, struct lad_vm_why *);
+struct lad_vm_image *lad_vm_image_create(const struct lad_vm_program *, const struct lad_vm_shape *,
+                                         struct lad_vm_why *);
 void lad_vm_image_destroy(struct lad_vm_image **);
 void lad_vm_image_reset(struct lad_vm_image *); /* as before the first launch */
-extern const struct lad_vm_table { const char *name; uint32_t bytes; } lad_vm_tables[VM_TABLES];
+extern const struct lad_vm_table {
+    const char *name;
+    uint32_t bytes;
+} lad_vm_tables[VM_TABLES];
 extern const struct lad_vm_table lad_vm_arrays[VM_ARRAYS];
 bool lad_vm_table_written(int table); /* by the kernel */
 /* Array `array` of instance `gid`; the caller knows its type. */
@@ -116,7 +123,8 @@ enum {
 };
 void lad_vm_signal_get(const struct lad_vm_image *, uint32_t gid, uint32_t signal, uint32_t element, uint64_t *val,
                        uint64_t *xz);
-void lad_vm_signal_set(struct lad_vm_image *, uint32_t gid, uint32_t signal, uint32_t element, uint64_t val, uint64_t xz);
+void lad_vm_signal_set(struct lad_vm_image *, uint32_t gid, uint32_t signal, uint32_t element, uint64_t val,
+                       uint64_t xz);
 uint32_t *lad_vm_ring_tail(const struct lad_vm_image *, uint32_t gid);
 uint32_t *lad_vm_ring_head(const struct lad_vm_image *, uint32_t gid);
 const void *lad_vm_record(const struct lad_vm_image *, uint32_t gid, uint32_t n); /* slot of record n */
@@ -126,10 +134,12 @@ void lad_vm_probe_expect(const struct lad_vm_image *, uint32_t words[3 * VM_TABL
 /* Are the guards intact? Says which is not. */
 bool lad_vm_guards_hold(const struct lad_vm_image *, struct lad_vm_why *);
 
-/* ---- asm.c, asm_statement.c, asm_expr.c: text to program ----------------------------------------------------------- */
+/* ---- asm.c, asm_statement.c, asm_expr.c: text to program -----------------------------------------------------------
+ */
 
 /* `name` is what messages call the text. False with "name:line: what" in why. */
-bool lad_vm_assemble(struct lad_arena *, const char *text, const char *name, struct lad_vm_program *, struct lad_vm_why *);
+bool lad_vm_assemble(struct lad_arena *, const char *text, const char *name, struct lad_vm_program *,
+                     struct lad_vm_why *);
 
 /* ---- literal.c: Verilog's numbers ------------------------------------------------------------------------------- */
 
@@ -140,20 +150,23 @@ struct lad_vm_literal {
 /* Reads 8'hff and the like; *end is where it ends. NULL, or what is wrong with it. */
 const char *lad_vm_literal(const char *text, const char **end, struct lad_vm_literal *);
 
-/* ---- dis.c, dis_expr.c: program to text --------------------------------------------------------------------------- */
+/* ---- dis.c, dis_expr.c: program to text ---------------------------------------------------------------------------
+ */
 
 /* Text that assembles to the same file where an assembler made it; otherwise with the same meaning, or with `word` and
  * `.patch` where text cannot say it. `bare`: without the comments that tell where things are. */
 void lad_vm_disassemble(FILE *, const struct lad_vm_program *, bool bare);
 
-/* ---- pico.c: the picorv32-shaped workload ------------------------------------------------------------------------- */
+/* ---- pico.c: the picorv32-shaped workload -------------------------------------------------------------------------
+ */
 
 /* Text of the program with 4 to any number of processes: 45 is pico45, 4 + 41 k has k blocks. */
 char *lad_vm_pico(struct lad_arena *, unsigned n_proc);
 uint32_t lad_vm_pico_want(unsigned pid); /* acc of an edge process, c of the others, at the end; by arithmetic alone */
 uint32_t lad_vm_pico_want_m(void);
 
-/* ---- format.c: the text of a service record ----------------------------------------------------------------------- */
+/* ---- format.c: the text of a service record -----------------------------------------------------------------------
+ */
 
 struct lad_vm_text { /* grows; the owner frees it */
     char *text;
@@ -176,7 +189,8 @@ void lad_vm_format(const struct lad_vm_image *, uint32_t gid, const struct lad_v
 /* A value in the digits of b, o or h. */
 void lad_vm_digits(struct lad_vm_text *, uint64_t val, uint64_t xz, uint32_t width, uint32_t bits, bool short_form);
 
-/* ---- service.c, readmem.c: the host's answers ---------------------------------------------------------------------- */
+/* ---- service.c, readmem.c: the host's answers ----------------------------------------------------------------------
+ */
 
 struct lad_vm_host {
     struct lad_vm_image *image;
@@ -188,12 +202,14 @@ struct lad_vm_host {
 };
 struct lad_vm_host *lad_vm_host_create(struct lad_vm_image *);
 void lad_vm_host_destroy(struct lad_vm_host **);
-/* After a launch: acts on all records in order and answers the processes that wait. True if there was anything to do. */
+/* After a launch: acts on all records in order and answers the processes that wait. True if there was anything to do.
+ */
 bool lad_vm_drain(struct lad_vm_host *);
 void lad_vm_readmem(struct lad_vm_host *, uint32_t gid, const struct lad_vm_call *);
 void lad_vm_log_write(FILE *, const struct lad_vm_host *); /* with "[gid] " before each line where there are several */
 
-/* ---- session.c: launches until it is over ---------------------------------------------------------------------------- */
+/* ---- session.c: launches until it is over
+ * ---------------------------------------------------------------------------- */
 
 void lad_vm_launch_reference(struct lad_vm_image *); /* one launch, in the binding mode of the image's shape */
 bool lad_vm_over(const struct lad_vm_image *);       /* every instance is FINISHED, ERROR or STOPPED */
@@ -202,7 +218,8 @@ enum lad_vm_end { LAD_VM_OVER, LAD_VM_STUCK /* a launch changed nothing */, LAD_
 /* With the reference; most_launches 0 and deadline_ns 0 are no limits. */
 enum lad_vm_end lad_vm_run(struct lad_vm_host *, uint64_t most_launches, uint64_t deadline_ns, uint64_t *launches);
 
-/* ---- status.c: what the host prints about a run --------------------------------------------------------------------- */
+/* ---- status.c: what the host prints about a run ---------------------------------------------------------------------
+ */
 
 void lad_vm_print_stats(FILE *, const struct lad_vm_program *);
 void lad_vm_print_status(FILE *, const struct lad_vm_image *, uint32_t launches);
@@ -214,40 +231,52 @@ const char *lad_vm_status_name(uint32_t);
 const char *lad_vm_error_name(uint32_t);
 const char *lad_vm_wait_name(uint32_t);
 
-/* ---- compare.c: two sets of buffers after as many launches ---------------------------------------------------------- */
+/* ---- compare.c: two sets of buffers after as many launches ----------------------------------------------------------
+ */
 
 struct lad_vm_diff {
     uint32_t gid, pid, ip; /* pid and ip: where it shows, else where the instance last was; NONE: nowhere */
     uint64_t time;
-    char what[160];        /* "signal acc4", "sched_wait_kind" ... */
-    uint64_t a, b;         /* both values; of a signal the val planes, with xz_a and xz_b */
+    char what[160]; /* "signal acc4", "sched_wait_kind" ... */
+    uint64_t a, b;  /* both values; of a signal the val planes, with xz_a and xz_b */
     uint64_t xz_a, xz_b;
 };
-/* Everything that the specification compares (1.8), instance by instance; false: the first difference. Both images are of
- * one program and count; placement and binding may differ. */
+/* Everything that the specification compares (1.8), instance by instance; false: the first difference. Both images are
+ * of one program and count; placement and binding may differ. */
 bool lad_vm_compare(const struct lad_vm_image *a, const struct lad_vm_image *b, struct lad_vm_diff *);
 void lad_vm_diff_text(const struct lad_vm_diff *, struct lad_vm_why *);
 
-/* ---- vcd.c: value-change dumps ----------------------------------------------------------------------------------------- */
+/* ---- vcd.c: value-change dumps
+ * ----------------------------------------------------------------------------------------- */
 
 struct lad_vm_vcd;
 /* Dumps instance gid at the end of each of its time steps; open before the first launch. NULL after lad_error. */
 struct lad_vm_vcd *lad_vm_vcd_open(const char *path, struct lad_vm_image *, uint32_t gid);
 bool lad_vm_vcd_close(struct lad_vm_vcd **); /* writes the last values; false after lad_error */
 
-/* ---- device.c: an image on a device ------------------------------------------------------------------------------------ */
+/* ---- device.c: an image on a device
+ * ------------------------------------------------------------------------------------ */
 
-enum lad_vm_harm { LAD_VM_UNHARMED, LAD_VM_ZEROS /* reads as zero */, LAD_VM_SWAPPED /* with the next one */, LAD_VM_SHIFTED /* 256 bytes too far */ };
+enum lad_vm_harm {
+    LAD_VM_UNHARMED,
+    LAD_VM_ZEROS /* reads as zero */,
+    LAD_VM_SWAPPED /* with the next one */,
+    LAD_VM_SHIFTED /* 256 bytes too far */
+};
 struct lad_vm_device_want {
-    uint32_t fuel;           /* rounds of the kernel's loops in one dispatch; 0: as many as usual */
-    enum lad_vm_harm harm;   /* made on purpose, to see that it is found */
-    uint32_t table;          /* which of the 22 it befalls */
-    uint64_t from;           /* zeros from this byte on */
+    uint32_t fuel;         /* rounds of the kernel's loops in one dispatch; 0: as many as usual */
+    enum lad_vm_harm harm; /* made on purpose, to see that it is found */
+    uint32_t table;        /* which of the 22 it befalls */
+    uint64_t from;         /* zeros from this byte on */
 };
 struct lad_vm_device;
-enum lad_vm_fate { LAD_VM_DONE, LAD_VM_UNFIT /* the device cannot: a reason to skip */, LAD_VM_FAILED /* gpu->fail says more */ };
-/* Makes buffers for the image in its binding mode. NULL with the reason in why; *fate (may be NULL) says of which kind it
- * is. The image and its program must stay alive. */
+enum lad_vm_fate {
+    LAD_VM_DONE,
+    LAD_VM_UNFIT /* the device cannot: a reason to skip */,
+    LAD_VM_FAILED /* gpu->fail says more */
+};
+/* Makes buffers for the image in its binding mode. NULL with the reason in why; *fate (may be NULL) says of which kind
+ * it is. The image and its program must stay alive. */
 struct lad_vm_device *lad_vm_device_open(struct lad_gpu *, struct lad_vm_image *, const struct lad_vm_device_want *,
                                          enum lad_vm_fate *fate, struct lad_vm_why *);
 void lad_vm_device_close(struct lad_vm_device **);
@@ -255,8 +284,8 @@ void lad_vm_device_close(struct lad_vm_device **);
 bool lad_vm_device_probe(struct lad_vm_device *, struct lad_vm_text *, enum lad_vm_fate *);
 /* How many processes of all instances the device sees begin with each opcode; after the probe. */
 const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
-/* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote comes
- * back into it. False: gpu->fail says why. */
+/* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote
+ * comes back into it. False: gpu->fail says why. */
 bool lad_vm_device_launch(struct lad_vm_device *);
 /* Are the tables that the kernel only reads still what was uploaded? */
 bool lad_vm_device_kept(struct lad_vm_device *, struct lad_vm_why *);
@@ -266,11 +295,13 @@ struct lad_vm_device_figures {
 /* Instructions and activations are counted by the kernel. */
 bool lad_vm_device_figures(struct lad_vm_device *, struct lad_vm_device_figures *);
 
-/* ---- load.c: a program by name; cli.c: gpuladder vm run ----------------------------------------------------------------- */
+/* ---- load.c: a program by name; cli.c: gpuladder vm run
+ * ----------------------------------------------------------------- */
 
-/* A program file, assembly text, or pico:N. LAD_VM_REJECTED after lad_error where it cannot be read; otherwise the checks'
- * verdict with the reason in why, nothing printed. */
-enum lad_vm_verdict lad_vm_load(struct lad_arena *, const char *name, bool unchecked, struct lad_vm_program *, struct lad_vm_why *);
+/* A program file, assembly text, or pico:N. LAD_VM_REJECTED after lad_error where it cannot be read; otherwise the
+ * checks' verdict with the reason in why, nothing printed. */
+enum lad_vm_verdict lad_vm_load(struct lad_arena *, const char *name, bool unchecked, struct lad_vm_program *,
+                                struct lad_vm_why *);
 int lad_vm_command_run(struct lad_arena *, const struct lad_options *, const char *program, const char **plusargs);
 
 #endif

@@ -55,7 +55,8 @@ static bool concat(struct state *s, uint32_t n, uint32_t width)
         return false;
     for (uint32_t i = 0; i < n; i++)
         sum += s->width[s->n + i];
-    return sum == width ? push(s, width) : fail(s, VM_ERROR_EXPR, "a concatenation's width is not the sum of its parts'");
+    return sum == width ? push(s, width)
+                        : fail(s, VM_ERROR_EXPR, "a concatenation's width is not the sum of its parts'");
 }
 
 static bool call(struct state *s, uint32_t sub, uint32_t width)
@@ -83,9 +84,11 @@ static bool step(struct state *s, uint32_t word, uint32_t width)
     case VM_EXPR_PUSH_IMM:
         return push(s, width);
     case VM_EXPR_UNARY:
-        return (sub < VM_UNARY_COUNT || fail(s, VM_ERROR_EXPR, "no such unary operation")) && pop(s, 1) && push(s, width);
+        return (sub < VM_UNARY_COUNT || fail(s, VM_ERROR_EXPR, "no such unary operation")) && pop(s, 1) &&
+               push(s, width);
     case VM_EXPR_BINARY:
-        return (sub < VM_BINARY_COUNT || fail(s, VM_ERROR_EXPR, "no such binary operation")) && pop(s, 2) && push(s, width);
+        return (sub < VM_BINARY_COUNT || fail(s, VM_ERROR_EXPR, "no such binary operation")) && pop(s, 2) &&
+               push(s, width);
     case VM_EXPR_TERNARY:
         return pop(s, 3) && push(s, width);
     case VM_EXPR_SELECT:
@@ -107,7 +110,8 @@ static bool walk_on(struct state *s, uint32_t at)
         s->walk->words = at - start;
         if (op == VM_EXPR_DONE) {
             s->walk->width = s->n ? s->width[0] : 0;
-            return s->n == 1 || fail(s, VM_ERROR_EXPR, s->n ? "more than one value is left at its end" : "no value is left at its end");
+            return s->n == 1 || fail(s, VM_ERROR_EXPR,
+                                     s->n ? "more than one value is left at its end" : "no value is left at its end");
         }
         if (op >= VM_EXPR_COUNT)
             return fail(s, VM_ERROR_EXPR, "an unknown operation");

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conformance vectors: a program, how it is run, and what must come out. Those of cases/vm are written by hand, those
+ * of operators are made (vector_expr.c). Every implementation runs the same ones in every way it has.
+ *
+ * A file holds vectors one behind the other: a line "== NAME [KEY=VALUE ...]", assembly text, and from "-- log" on what
+ * the program must print, from "-- state" on lines that say what must hold at the end: status finished (assumed where
+ * nothing is said)     time 27 error IP_RANGE 0 3         code, process, ip; none none for neither a = 8'h1x    m[2] =
+ * 4'd3   signals            p1 = blocked edge    processes: state and wait cond 0 1 = x               what process 0
+ * last made of condition 1 sp 0 = 1     frame 0 0 = 5                    nba = 2    dnba = 1    launches = 3    tail =
+ * 5
+ */
+#ifndef LAD_VM_VECTOR_H
+#define LAD_VM_VECTOR_H
+
+#include "vm.h"
+
+struct lad_vm_vector {
+    const char *name, *file, *text, *log; /* log NULL: not looked at */
+    int line;
+    const char **check;
+    size_t n_checks;
+    uint32_t n; /* vectors of the specification's count that it stands for */
+    /* KEY=VALUE; 0 and NULL are what is usual */
+    bool unchecked;                       /* loaded without the checks that foretell run-time errors */
+    bool vary;                            /* initial values differ by instance; what is expected holds for the first */
+    bool one_slice;                       /* slice=STEPS,PROC,SERVICES: only this one */
+    uint32_t steps, proc_steps, capacity; /* capacity alone: at least so many records */
+    uint32_t most_launches;               /* then it need not be over */
+    uint32_t resume;                      /* the host lets a stopped instance go on so many times */
+    uint32_t halt_launch, halt_mode;      /* halt=LAUNCH:MODE, written before that launch; LAUNCH counts from 1 */
+    uint32_t ring;                        /* both ring counters after an empty first launch */
+    const char *reject;                   /* the loader must refuse it, and say this */
+    const char *plusarg;
+};
+struct lad_vm_vectors {
+    struct lad_vm_vector *item;
+    size_t n;
+};
+/* False after lad_error with file:line. */
+bool lad_vm_vectors_read(struct lad_arena *, const char *path, struct lad_vm_vectors *);
+bool lad_vm_vectors_all(struct lad_arena *, const char *folder, struct lad_vm_vectors *); /* every .vec file, by name */
+
+struct lad_vm_way { /* one of the ways to run a vector */
+    enum lad_vm_binding binding;
+    bool shared;
+    uint32_t count, steps, proc_steps, capacity;
+};
+/* The ways that a level asks for: bindings x placements x counts 1 and 33 x three slicings. Returns their number. */
+size_t lad_vm_ways(const struct lad_vm_vector *, struct lad_vm_way way[36]);
+void lad_vm_way_text(const struct lad_vm_way *, char *text, size_t bytes);
+
+struct lad_vm_runner { /* what launches; NULL members: the reference */
+    bool (*open)(void *arg, struct lad_vm_image *, struct lad_vm_why *);
+    bool (*launch)(void *arg, struct lad_vm_image *, struct lad_vm_why *);
+    void (*close)(void *arg, struct lad_vm_image *);
+    void *arg;
+};
+/* False: it did not come out as it must, with the first thing that is wrong. */
+bool lad_vm_vector_run(const struct lad_vm_vector *, const struct lad_vm_way *, const struct lad_vm_runner *,
+                       struct lad_vm_why *);
+
+/* ---- vector_expr.c: vectors of operators, many to a program ---- */
+
+void lad_vm_vectors_operators(struct lad_arena *, struct lad_vm_vectors *); /* un2, bin2, shift, div, pow, ext; tt.* */
+
+/* ---- bits.c: operators once more, digit by digit, as an oracle ---- */
+
+struct lad_vm_bits { /* '0', '1', 'x' or 'z', the lowest first */
+    uint32_t width;
+    char bit[64];
+};
+struct lad_vm_bits lad_vm_bits(uint64_t val, uint64_t xz, uint32_t width);
+void lad_vm_bits_planes(const struct lad_vm_bits *, uint64_t *val, uint64_t *xz);
+struct lad_vm_bits lad_vm_bits_unary(uint32_t sub, bool is_signed, struct lad_vm_bits, uint32_t width);
+struct lad_vm_bits lad_vm_bits_binary(uint32_t sub, bool is_signed, bool rhs_signed, struct lad_vm_bits,
+                                      struct lad_vm_bits, uint32_t width);
+
+#endif
