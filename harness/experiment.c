@@ -83,6 +83,8 @@ void lad_experiments(struct lad_point *p, struct lad_record *record, bool (*run)
 {
     uint64_t was = p->gpu->deadline_ns, until = lad_now_ns() + EXPERIMENTS_NS;
     bool alive = true;
+    if (p->gpu->drop) /* the mutation check asks for red, not for the cause */
+        return;
     if (was && until > was)
         until = was;
     p->gpu->deadline_ns = until;
