@@ -3,12 +3,14 @@
  * Conformance vectors: a program, how it is run, and what must come out. Those of cases/vm are written by hand, those
  * of operators are made (vector_expr.c). Every implementation runs the same ones in every way it has.
  *
- * A file holds vectors one behind the other: a line "== NAME [KEY=VALUE ...]", assembly text, and from "-- log" on what
- * the program must print, from "-- state" on lines that say what must hold at the end: status finished (assumed where
- * nothing is said)     time 27 error IP_RANGE 0 3         code, process, ip; none none for neither a = 8'h1x    m[2] =
- * 4'd3   signals            p1 = blocked edge    processes: state and wait cond 0 1 = x               what process 0
- * last made of condition 1 sp 0 = 1     frame 0 0 = 5                    nba = 2    dnba = 1    launches = 3    tail =
- * 5
+ * A file holds vectors one behind the other: a line "== NAME [KEY=VALUE ...]", assembly text, from "-- log" on what the
+ * program must print (~ is an empty line), and from "-- state" on lines that say what must hold at the end:
+ * - status finished (assumed where nothing is said), time 27
+ * - error IP_RANGE 0 3: process and ip, or none none
+ * - a = 8'h1x, m[2] = 4'd3: signals
+ * - p1 = blocked edge: state and wait of a process
+ * - cond 0 1 = x: what process 0 last made of condition 1
+ * - sp 0 = 1, frame 0 0 = 5, nba = 2, dnba = 1, launches = 3, tail = 5
  */
 #ifndef LAD_VM_VECTOR_H
 #define LAD_VM_VECTOR_H
