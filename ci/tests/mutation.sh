@@ -28,6 +28,8 @@ for drop in ("dispatch", "upload", "transfer", "info"):
         case = r["id"]
         if r["status"] in ("skip", "blocked"):
             continue
+        if r["rung"] > 10:  # the scheduler VM's probe makes its own negative cases; its mutation check is still to come
+            continue
         seen.setdefault(case, r["device"])
         if not r.get("n_dropped"):
             continue
