@@ -9,7 +9,9 @@ struct lad_vm_host *lad_vm_host_create(struct lad_vm_image *image)
     struct lad_vm_host *host = calloc(1, sizeof *host);
     if (host)
         host->log = calloc(image->shape.count, sizeof *host->log);
-    if (!host || !host->log)
+    if (host)
+        host->answer = calloc((size_t)image->shape.count * image->program->n_proc, sizeof *host->answer);
+    if (!host || !host->log || !host->answer)
         abort();
     host->image = image;
     return host;
@@ -22,6 +24,7 @@ void lad_vm_host_destroy(struct lad_vm_host **host)
     for (uint32_t g = 0; g < (*host)->image->shape.count; g++)
         free((*host)->log[g].text);
     free((*host)->log);
+    free((*host)->answer);
     free(*host);
     *host = NULL;
 }
@@ -131,40 +134,38 @@ static bool answers(uint32_t kind)
     return kind < LAD_N(flags) && flags[kind];
 }
 
-/* The answer to process p: of its last record in this drain, if that is one that answers; else 0. */
-static uint64_t find_answer(const struct lad_vm_image *image, uint32_t gid, uint32_t p, uint32_t from, uint32_t to,
-                            const uint64_t *value)
+/* The answer is kept until the process waits for it, which a budget may put off to a later launch: what it gets must not
+ * depend on that. A later record of the same process takes its place. */
+static void keep_answer(struct lad_vm_host *host, uint32_t gid, const struct lad_vm_call *c, uint64_t value)
 {
-    for (uint32_t n = to; n != from; n--) {
-        uint32_t head[2];
-        memcpy(head, lad_vm_record(image, gid, n - 1), sizeof head);
-        if (head[1] == p)
-            return answers(head[0]) ? value[n - 1 - from] : 0;
-    }
-    return 0;
+    uint32_t n = host->image->program->n_proc;
+    if (c->pid < n)
+        host->answer[(size_t)gid * n + c->pid] = (struct lad_vm_answer){value, answers(c->kind)};
 }
 
-static bool drain_one(struct lad_vm_host *host, uint32_t gid, uint64_t *value)
+static bool drain_one(struct lad_vm_host *host, uint32_t gid)
 {
     struct lad_vm_image *image = host->image;
-    uint32_t *tail = lad_vm_ring_tail(image, gid), *head = lad_vm_ring_head(image, gid), from = *head,
-             used = *tail - from;
+    uint32_t *tail = lad_vm_ring_tail(image, gid), *head = lad_vm_ring_head(image, gid), used = *tail - *head;
     uint32_t *state = LAD_VM_U32(image, state, gid), *kind = LAD_VM_U32(image, wait_kind, gid);
+    uint32_t n = image->program->n_proc;
     struct lad_vm_call call;
     bool any = used != 0;
     if (used > image->shape.capacity)
         used = image->shape.capacity; /* only a broken device says so */
     for (uint32_t i = 0; i < used; i++) {
-        lad_vm_unpack(image, gid, from + i, &call);
-        value[i] = act(host, gid, &call);
+        lad_vm_unpack(image, gid, *head + i, &call);
+        keep_answer(host, gid, &call, act(host, gid, &call));
     }
     *head = *tail;
     if (*LAD_VM_U32(image, status, gid) != VM_IDLE)
         return any;
-    for (uint32_t p = 0; p < image->program->n_proc; p++) {
+    for (uint32_t p = 0; p < n; p++) {
+        struct lad_vm_answer *answer = &host->answer[(size_t)gid * n + p];
         if (state[p] != VM_BLOCKED || kind[p] != VM_WAIT_SERVICE)
             continue;
-        LAD_VM_U64(image, wait_time, gid)[p] = find_answer(image, gid, p, from, from + used, value);
+        LAD_VM_U64(image, wait_time, gid)[p] = answer->there ? answer->value : 0;
+        answer->there = false;
         kind[p] = VM_WAIT_NONE;
         state[p] = VM_READY;
         any = true;
@@ -174,13 +175,9 @@ static bool drain_one(struct lad_vm_host *host, uint32_t gid, uint64_t *value)
 
 bool lad_vm_drain(struct lad_vm_host *host)
 {
-    uint64_t *value = malloc((host->image->shape.capacity + 1) * sizeof *value);
     bool any = false;
-    if (!value)
-        abort();
     for (uint32_t g = 0; g < host->image->shape.count; g++)
-        any |= drain_one(host, g, value);
-    free(value);
+        any |= drain_one(host, g);
     return any;
 }
 

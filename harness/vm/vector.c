@@ -102,7 +102,7 @@ bool lad_vm_vectors_read(struct lad_arena *arena, const char *path, struct lad_v
         } else {
             const char **to = part == LOG ? &v->log : &v->text;
             if (*line || part == TEXT)
-                *to = lad_printf(arena, "%s%s\n", *to, line);
+                *to = lad_printf(arena, "%s%s\n", *to, part == LOG && !strcmp(line, "~") ? "" : line);
         }
     }
     return true;

@@ -199,6 +199,10 @@ struct lad_vm_host {
     struct lad_vm_text *log;     /* one per instance */
     uint64_t unsupported;        /* bit set of the kinds that were asked for and are not there */
     bool quiet;                  /* do not say so */
+    struct lad_vm_answer {
+        uint64_t value;
+        bool there;
+    } *answer; /* one per process of each instance: what it gets when it waits */
 };
 struct lad_vm_host *lad_vm_host_create(struct lad_vm_image *);
 void lad_vm_host_destroy(struct lad_vm_host **);
