@@ -77,9 +77,10 @@ static const char *const mnemonics[VM_OP_COUNT] = {[VM_OP_DONE] = "done",
                                                    [VM_OP_EVENT_TRIGGER] = "trigger",
                                                    [VM_OP_WAIT_JOIN] = "wait.join"};
 
-/* A process while its instructions are printed. */
+/* A process and what its instructions and those of others, which may disable a block of it, name in it. */
 struct flow {
     const struct dis *d;
+    struct flow *all; /* by pid */
     uint32_t pid, length, *code;
     unsigned char *start, *target; /* of an instruction; of a jump */
 };
@@ -109,11 +110,18 @@ static uint32_t count_labels(const uint32_t *word, uint32_t *from)
     }
 }
 
+static bool is_cross(const uint32_t *word)
+{
+    return (*word & 0xFF) == VM_OP_DISABLE && *word >> 8 == VM_DISABLE_CROSS;
+}
+
 static bool labels_good(const struct flow *f, const uint32_t *word)
 {
     uint32_t from, n = count_labels(word, &from), op = *word & 0xFF;
     if (op == VM_OP_JUMP || op == VM_OP_TASK_CALL)
         return is_start(f, *word >> 8);
+    if (is_cross(word))
+        return word[1] < f->d->p->n_proc && is_start(&f->all[word[1]], word[2]);
     for (uint32_t i = 0; i < n; i++)
         if (!is_start(f, word[from + i]))
             return false;
@@ -144,6 +152,8 @@ static void find_targets(struct flow *f)
         uint32_t n = count_labels(word, &from);
         if (op == VM_OP_JUMP || op == VM_OP_TASK_CALL)
             f->target[*word >> 8] = 1;
+        if (is_cross(word))
+            f->all[word[1]].target[word[2]] = 1;
         for (uint32_t i = 0; i < n; i++)
             f->target[word[from + i]] = 1;
     }
@@ -276,30 +286,46 @@ static bool put_instruction(const struct flow *f, const uint32_t *word, uint32_t
     }
 }
 
-static void put_process(const struct dis *d, uint32_t pid)
+static struct flow *find_flows(const struct dis *d)
 {
-    const struct lad_vm_proc *q = &d->p->proc[pid];
-    struct flow f = {d, pid, q->length, d->p->code + (size_t)pid * d->p->parm[VM_PARM_W], NULL, NULL};
-    f.start = lad_alloc(d->arena, (size_t)f.length + 1);
-    f.target = lad_alloc(d->arena, (size_t)f.length + 1);
-    find_starts(&f);
-    find_targets(&f);
+    struct flow *all = lad_alloc(d->arena, (size_t)d->p->n_proc * sizeof *all + 1);
+    for (uint32_t i = 0; i < d->p->n_proc; i++) {
+        size_t length = d->p->proc[i].length;
+        all[i] = (struct flow){d,
+                               all,
+                               i,
+                               (uint32_t)length,
+                               d->p->code + (size_t)i * d->p->parm[VM_PARM_W],
+                               lad_alloc(d->arena, length + 1),
+                               lad_alloc(d->arena, length + 1)};
+        find_starts(&all[i]);
+    }
+    for (uint32_t i = 0; i < d->p->n_proc; i++)
+        find_targets(&all[i]);
+    return all;
+}
+
+static void put_process(const struct flow *f)
+{
+    const struct dis *d = f->d;
+    const struct lad_vm_proc *q = &d->p->proc[f->pid];
+    uint32_t pid = f->pid;
     fprintf(d->out, ".proc %s", d->proc[pid]);
     if (q->parent != VM_NONE)
         fprintf(d->out, " parent=%s tag=%u", d->proc[q->parent], q->tag);
     fputs(d->bare ? "\n" : lad_printf(d->arena, "%*s; pid %u, %u words\n", 4, "", pid, q->length), d->out);
     for (uint32_t i = 0; i < d->p->n_blk; i++) {
         const struct lad_vm_blk *b = &d->p->blk[i];
-        if (b->pid == pid && is_start(&f, b->begin) && is_start(&f, b->end))
+        if (b->pid == pid && is_start(f, b->begin) && is_start(f, b->end))
             fprintf(d->out, ".block L%u L%u\n", b->begin, b->end);
     }
-    for (uint32_t ip = 0, n; ip < f.length; ip += 1 + n) {
-        const uint32_t *word = f.code + ip;
-        n = lad_vm_operands(word, f.length - ip);
-        if (f.target[ip])
+    for (uint32_t ip = 0, n; ip < f->length; ip += 1 + n) {
+        const uint32_t *word = f->code + ip;
+        n = lad_vm_operands(word, f->length - ip);
+        if (f->target[ip])
             fprintf(d->out, "L%u:", ip);
         fputc('\t', d->out);
-        if (n == VM_NONE || !put_instruction(&f, word, ip)) {
+        if (n == VM_NONE || !put_instruction(f, word, ip)) {
             n = n == VM_NONE ? 0 : n;
             fprintf(d->out, "word 0x%x", word[0]);
             for (uint32_t i = 1; i <= n; i++)
@@ -328,7 +354,8 @@ void lad_vm_disassemble(FILE *out, const struct lad_vm_program *p, bool bare)
         put_signal(&d, i);
     for (uint32_t i = 0; i < p->parm[VM_PARM_EVENTS] && i < 100000; i++)
         fprintf(out, ".event e%u\n", i);
+    const struct flow *flow = find_flows(&d);
     for (uint32_t i = 0; i < p->n_proc; i++)
-        put_process(&d, i);
+        put_process(&flow[i]);
     lad_arena_destroy(&d.arena);
 }
