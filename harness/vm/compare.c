@@ -5,7 +5,7 @@
 
 struct pair {
     const struct lad_vm_image *a, *b;
-    uint32_t gid;
+    uint32_t gid, gid_b; /* the instance in a, and in b */
     struct lad_vm_diff *diff;
 };
 
@@ -36,7 +36,7 @@ static bool compare_signals(struct pair *p)
         for (uint32_t e = 0; e < q->sigs[i].array_size; e++) {
             uint64_t a, b;
             lad_vm_signal_get(p->a, p->gid, i, e, &a, &p->diff->xz_a);
-            lad_vm_signal_get(p->b, p->gid, i, e, &b, &p->diff->xz_b);
+            lad_vm_signal_get(p->b, p->gid_b, i, e, &b, &p->diff->xz_b);
             if (a == b && p->diff->xz_a == p->diff->xz_b)
                 continue;
             snprintf(p->diff->what, sizeof p->diff->what, q->sigs[i].array_size > 1 ? "signal %s[%u]" : "signal %s",
@@ -78,7 +78,7 @@ static uint32_t used_elements(const struct pair *p, int array)
 static bool compare_arrays(struct pair *p)
 {
     for (int k = 0; k < VM_ARRAYS; k++) {
-        const void *a = lad_vm_array(p->a, k, p->gid), *b = lad_vm_array(p->b, k, p->gid);
+        const void *a = lad_vm_array(p->a, k, p->gid), *b = lad_vm_array(p->b, k, p->gid_b);
         uint32_t bytes = lad_vm_arrays[k].bytes, n = used_elements(p, k);
         if (!memcmp(a, b, (size_t)n * bytes))
             continue;
@@ -99,9 +99,9 @@ static bool compare_arrays(struct pair *p)
 /* Words of a table that belong to process pid. */
 static bool compare_words(struct pair *p, int table, uint32_t pid, uint32_t each, uint32_t used)
 {
-    size_t at = ((size_t)p->gid * p->a->program->n_proc + pid) * each;
-    const uint32_t *a = (const uint32_t *)p->a->tables.table[table] + at,
-                   *b = (const uint32_t *)p->b->tables.table[table] + at;
+    size_t n = p->a->program->n_proc;
+    const uint32_t *a = (const uint32_t *)p->a->tables.table[table] + (p->gid * n + pid) * each,
+                   *b = (const uint32_t *)p->b->tables.table[table] + (p->gid_b * n + pid) * each;
     for (uint32_t i = 0; i < used; i++) {
         if (a[i] == b[i])
             continue;
@@ -130,13 +130,13 @@ static bool compare_ring(struct pair *p)
 {
     uint32_t tail = *lad_vm_ring_tail(p->a, p->gid), head = *lad_vm_ring_head(p->a, p->gid);
     snprintf(p->diff->what, sizeof p->diff->what, "records produced");
-    if (tail != *lad_vm_ring_tail(p->b, p->gid))
-        return differ(p, VM_NONE, tail, *lad_vm_ring_tail(p->b, p->gid));
+    if (tail != *lad_vm_ring_tail(p->b, p->gid_b))
+        return differ(p, VM_NONE, tail, *lad_vm_ring_tail(p->b, p->gid_b));
     snprintf(p->diff->what, sizeof p->diff->what, "records consumed");
-    if (head != *lad_vm_ring_head(p->b, p->gid))
-        return differ(p, VM_NONE, head, *lad_vm_ring_head(p->b, p->gid));
+    if (head != *lad_vm_ring_head(p->b, p->gid_b))
+        return differ(p, VM_NONE, head, *lad_vm_ring_head(p->b, p->gid_b));
     for (uint32_t n = head; n != tail && n - head < p->a->shape.capacity; n++) {
-        const char *a = lad_vm_record(p->a, p->gid, n), *b = lad_vm_record(p->b, p->gid, n);
+        const char *a = lad_vm_record(p->a, p->gid, n), *b = lad_vm_record(p->b, p->gid_b, n);
         for (uint32_t i = 0; i < p->a->record_bytes; i += 4) {
             if (element(a + i, 0, 4) == element(b + i, 0, 4))
                 continue;
@@ -150,7 +150,7 @@ static bool compare_ring(struct pair *p)
 static bool compare_debug(struct pair *p)
 {
     const uint32_t *a = p->a->companions.debug + (size_t)p->gid * VM_DEBUG_WORDS;
-    const uint32_t *b = p->b->companions.debug + (size_t)p->gid * VM_DEBUG_WORDS;
+    const uint32_t *b = p->b->companions.debug + (size_t)p->gid_b * VM_DEBUG_WORDS;
     for (uint32_t i = 0; i < VM_DEBUG_WORDS; i++) {
         bool compared = i != 13 && i != 14 && (i != 1 || p->a->shape.shared == p->b->shape.shared);
         if (!compared || a[i] == b[i])
@@ -167,11 +167,19 @@ bool lad_vm_compare(const struct lad_vm_image *a, const struct lad_vm_image *b, 
     *diff = (struct lad_vm_diff){.pid = VM_NONE, .ip = VM_NONE};
     bool same_signals = !memcmp(a->companions.state, b->companions.state, a->state_bytes);
     bool same_arena = !memcmp(a->companions.arena, b->companions.arena, a->arena_bytes);
-    for (p.gid = 0; p.gid < a->shape.count; p.gid++)
+    for (; p.gid < a->shape.count; p.gid_b = ++p.gid)
         if ((!same_signals && !compare_signals(&p)) || (!same_arena && !compare_arrays(&p)) || !compare_tables(&p) ||
             !compare_ring(&p) || !compare_debug(&p))
             return false;
     return true;
+}
+
+bool lad_vm_compare_instance(const struct lad_vm_image *a, uint32_t gid_a, const struct lad_vm_image *b, uint32_t gid_b,
+                             struct lad_vm_diff *diff)
+{
+    struct pair p = {a, b, gid_a, gid_b, diff};
+    *diff = (struct lad_vm_diff){.pid = VM_NONE, .ip = VM_NONE};
+    return compare_signals(&p) && compare_arrays(&p) && compare_tables(&p) && compare_ring(&p);
 }
 
 static void put_number(char *text, size_t bytes, const char *what, uint32_t n)

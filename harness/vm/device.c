@@ -38,7 +38,7 @@ struct lad_vm_device {
     struct lad_buf *companion[COMPANIONS], *seen;
     struct part part[PARTS];
     int n_parts;
-    bool uploaded;
+    bool uploaded, quiet; /* quiet: since the last launch the host has had nothing to change */
     uint64_t work_at;     /* bytes into the arena's buffer */
     uint32_t *unfinished; /* a word per instance */
     struct lad_kernel *kernel;
@@ -389,22 +389,43 @@ static bool push_changes(struct lad_vm_device *d)
     return true;
 }
 
-static bool pull(struct lad_vm_device *d)
+/* A range of a part comes back into the image. */
+static bool pull_range(struct lad_vm_device *d, struct part *p, uint64_t from, uint64_t bytes)
 {
-    for (int i = 0; i < d->n_parts; i++) {
-        struct part *p = &d->part[i];
-        if (!lad_gpu_read(d->gpu, p->buf, p->at, p->host, p->bytes))
-            return false;
-        memcpy(p->mirror, p->host, p->bytes);
-    }
+    char *host = (char *)p->host + from;
+    if (!lad_gpu_read(d->gpu, p->buf, p->at + from, host, bytes))
+        return false;
+    memcpy((char *)p->mirror + from, host, bytes);
     return true;
 }
 
-bool lad_vm_device_launch(struct lad_vm_device *d)
+static bool pull(struct lad_vm_device *d)
+{
+    for (int i = 0; i < d->n_parts; i++)
+        if (!pull_range(d, &d->part[i], 0, d->part[i].bytes))
+            return false;
+    d->quiet = false;
+    return true;
+}
+
+/* What says whether the host has anything to do: the status words, how many records were produced, and they. */
+static bool pull_signs(struct lad_vm_device *d)
+{
+    const struct lad_vm_image *image = d->image;
+    struct part *arena = &d->part[0], *ring = &d->part[C_RING - C_ARENA];
+    uint64_t words = (uint64_t)image->shape.count * 4;
+    if (!pull_range(d, arena, image->params[VM_P_ARRAY_OFFSET + LAD_VM_ARRAY_status], words) ||
+        !pull_range(d, ring, 0, words))
+        return false;
+    d->quiet = !memcmp(lad_vm_ring_tail(image, 0), lad_vm_ring_head(image, 0), words);
+    return d->quiet || pull_range(d, ring, 0, ring->bytes);
+}
+
+static bool launch(struct lad_vm_device *d)
 {
     uint32_t count = d->image->shape.count, left = 1;
     uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 0, 1};
-    if (!push_changes(d))
+    if (!d->quiet && !push_changes(d))
         return false;
     d->figures.launches++;
     while (left) {
@@ -421,7 +442,22 @@ bool lad_vm_device_launch(struct lad_vm_device *d)
         for (uint32_t g = 0; g < count; g++)
             left |= d->unfinished[g];
     }
-    return pull(d);
+    return true;
+}
+
+bool lad_vm_device_launch(struct lad_vm_device *d)
+{
+    return launch(d) && pull(d);
+}
+
+bool lad_vm_device_step(struct lad_vm_device *d)
+{
+    return launch(d) && pull_signs(d);
+}
+
+bool lad_vm_device_pull(struct lad_vm_device *d)
+{
+    return (d->quiet || push_changes(d)) && pull(d); /* records that were drained are not to come back */
 }
 
 bool lad_vm_device_kept(struct lad_vm_device *d, struct lad_vm_why *why)

@@ -23,6 +23,20 @@ bool lad_vm_over(const struct lad_vm_image *image)
     return true;
 }
 
+bool lad_vm_asks(const struct lad_vm_program *p)
+{
+    for (uint32_t i = 0; i < p->n_proc; i++) {
+        const uint32_t *code = p->code + (size_t)i * p->parm[VM_PARM_W], length = p->proc[i].length;
+        for (uint32_t ip = 0, n; ip < length; ip += n + 1) {
+            if ((code[ip] & 0xFF) == VM_OP_WAIT_SERVICE)
+                return true;
+            if ((n = lad_vm_operands(code + ip, length - ip)) == VM_NONE)
+                return true; /* who knows */
+        }
+    }
+    return false;
+}
+
 uint64_t lad_vm_mark(const struct lad_vm_image *image)
 {
     uint64_t mark = 0;

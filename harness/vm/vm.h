@@ -217,6 +217,7 @@ void lad_vm_log_write(FILE *, const struct lad_vm_host *); /* with "[gid] " befo
 
 void lad_vm_launch_reference(struct lad_vm_image *); /* one launch, in the binding mode of the image's shape */
 bool lad_vm_over(const struct lad_vm_image *);       /* every instance is FINISHED, ERROR or STOPPED */
+bool lad_vm_asks(const struct lad_vm_program *);     /* waits for an answer of the host somewhere */
 uint64_t lad_vm_mark(const struct lad_vm_image *);   /* differs from the last one when any instance has moved */
 enum lad_vm_end { LAD_VM_OVER, LAD_VM_STUCK /* a launch changed nothing */, LAD_VM_LIMIT, LAD_VM_LATE };
 /* With the reference; most_launches 0 and deadline_ns 0 are no limits. */
@@ -248,6 +249,9 @@ struct lad_vm_diff {
 /* Everything that the specification compares (1.8), instance by instance; false: the first difference. Both images are
  * of one program and count; placement and binding may differ. */
 bool lad_vm_compare(const struct lad_vm_image *a, const struct lad_vm_image *b, struct lad_vm_diff *);
+/* The same of one instance each, but for the debug record; counts may differ. */
+bool lad_vm_compare_instance(const struct lad_vm_image *a, uint32_t gid_a, const struct lad_vm_image *b, uint32_t gid_b,
+                             struct lad_vm_diff *);
 void lad_vm_diff_text(const struct lad_vm_diff *, struct lad_vm_why *);
 
 /* ---- vcd.c: value-change dumps
@@ -291,6 +295,10 @@ const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
 /* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote
  * comes back into it. False: gpu->fail says why. */
 bool lad_vm_device_launch(struct lad_vm_device *);
+/* One launch of which only the status words and the records come back. The host may then drain these and change nothing
+ * else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest. */
+bool lad_vm_device_step(struct lad_vm_device *);
+bool lad_vm_device_pull(struct lad_vm_device *);
 /* Are the tables that the kernel only reads still what was uploaded? */
 bool lad_vm_device_kept(struct lad_vm_device *, struct lad_vm_why *);
 struct lad_vm_device_figures {
@@ -298,6 +306,24 @@ struct lad_vm_device_figures {
 };
 /* Instructions and activations are counted by the kernel. */
 bool lad_vm_device_figures(struct lad_vm_device *, struct lad_vm_device_figures *);
+
+/* ---- setup.c: a program as a case wants it
+ * ------------------------------------------------------------------------------ */
+
+struct lad_vm_setup {
+    const struct lad_case *c;
+    struct lad_arena *arena;
+    struct lad_record *r;
+    struct lad_vm_program program;
+    struct lad_vm_shape shape;
+    struct lad_vm_device_want want;
+};
+/* From the params program, mode, count, slice, placement, fuel, harm, table and from. False: the record says why. */
+bool lad_vm_setup(struct lad_vm_setup *, const struct lad_case *, struct lad_arena *, struct lad_record *);
+const char *lad_vm_param(const struct lad_vm_setup *, const char *name); /* NULL: not given */
+bool lad_vm_param_number(const struct lad_vm_setup *, const char *name, uint64_t most, uint64_t *); /* untouched then */
+/* Puts gpu->fail into the record; false. */
+bool lad_vm_api_failed(const struct lad_vm_setup *, const struct lad_gpu *, const char *doing);
 
 /* ---- load.c: a program by name; cli.c: gpuladder vm run
  * ----------------------------------------------------------------- */
