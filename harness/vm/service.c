@@ -134,8 +134,8 @@ static bool answers(uint32_t kind)
     return kind < LAD_N(flags) && flags[kind];
 }
 
-/* The answer is kept until the process waits for it, which a budget may put off to a later launch: what it gets must not
- * depend on that. A later record of the same process takes its place. */
+/* The answer is kept until the process waits for it, which a budget may put off to a later launch: what it gets must
+ * not depend on that. A later record of the same process takes its place. */
 static void keep_answer(struct lad_vm_host *host, uint32_t gid, const struct lad_vm_call *c, uint64_t value)
 {
     uint32_t n = host->image->program->n_proc;
