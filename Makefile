@@ -25,6 +25,8 @@ all_libs = $(LDLIBS) $(shell $(PKG_CONFIG) --libs $(lib_pc)) -lm -ldl -lpthread
 kernels := $(basename $(notdir $(wildcard kernels/*.k)))
 cases := $(basename $(notdir $(wildcard cases/ladder/*.xml)))
 programs := $(basename $(notdir $(wildcard cases/vm/*.sva)))
+vectors := $(basename $(notdir $(wildcard cases/vm/*.vec)))
+vm_data := $(notdir $(wildcard cases/vm/data.*))
 probes := $(basename $(notdir $(wildcard harness/probes/*.c)))
 backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c,$(wildcard backends/*.c)) $(patsubst %/,%,$(wildcard backends/*/))))))
 reports := $(filter-out clean body show tally,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
@@ -34,7 +36,7 @@ sources := $(filter-out backends/layers/%_layer.c,$(sources))
 objects := $(sources:%.c=$(B)/%.o) $(kernels:%=$(B)/kernels/%.o)
 core := $(filter-out $(B)/harness/main.o,$(objects))
 tests := $(patsubst %.c,$(B)/%,$(wildcard harness/*_test.c harness/vm/*_test.c backends/*_test.c backends/*/*_test.c reports/*_test.c kernels/*_test.c))
-id = $(subst -,_,$(1))
+id = $(subst .,_,$(subst -,_,$(1)))
 
 layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fault_cl.so VkLayer_gpuladder_fault.json)
 
@@ -72,11 +74,13 @@ $(eval $(call registry,kernels,$(kernels),KERNEL))
 $(eval $(call registry,cases,$(cases),CASES))
 $(eval $(call registry,probes,$(probes),PROBE))
 $(eval $(call registry,programs,$(programs),PROGRAM))
+$(eval $(call registry,vectors,$(vectors),VECTORS))
+$(eval $(call registry,vm_data,$(vm_data),DATA))
 $(eval $(call registry,backends,$(backends),BACKEND))
 $(eval $(call registry,reports,$(reports),REPORT))
 $(eval $(call registry,commands,$(commands),COMMAND))
-$(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/programs.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
-	$(wildcard cases/ladder/*.xml cases/vm/*.sva) cases/case.rng
+$(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/programs.def $(B)/vectors.def $(B)/vm_data.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
+	$(wildcard cases/ladder/*.xml cases/vm/*.sva cases/vm/*.vec cases/vm/data.*) cases/case.rng
 
 # A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
 shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h repeat.h ints.h atomics.h)

@@ -59,6 +59,20 @@ const struct lad_embedded lad_case_files[] = {
 const struct lad_embedded lad_vm_programs[] = {
 #include "programs.def"
     {NULL}};
+#define VECTORS(id, name) LAD_EMBED(vectors_##id, "cases/vm/" name ".vec")
+#include "vectors.def"
+#undef VECTORS
+#define VECTORS(id, name) {name ".vec", vectors_##id, vectors_##id##_end},
+const struct lad_embedded lad_vm_vector_files[] = {
+#include "vectors.def"
+    {NULL}};
+#define DATA(id, name) LAD_EMBED(vm_data_##id, "cases/vm/" name)
+#include "vm_data.def"
+#undef DATA
+#define DATA(id, name) {name, vm_data_##id, vm_data_##id##_end},
+const struct lad_embedded lad_vm_data_files[] = {
+#include "vm_data.def"
+    {NULL}};
 LAD_EMBED(case_schema, "cases/case.rng")
 const struct lad_embedded lad_case_schema = {"cases/case.rng", case_schema, case_schema_end};
 

@@ -38,9 +38,10 @@ struct lad_vm_device {
     struct lad_buf *companion[COMPANIONS], *seen;
     struct part part[PARTS];
     int n_parts;
-    bool uploaded, quiet; /* quiet: since the last launch the host has had nothing to change */
-    uint64_t work_at;     /* bytes into the arena's buffer */
-    uint32_t *unfinished; /* a word per instance */
+    bool uploaded, quiet;        /* quiet: since the last launch the host has had nothing to change */
+    uint32_t params[VM_P_WORDS]; /* as the device has them */
+    uint64_t work_at;            /* bytes into the arena's buffer */
+    uint32_t *unfinished;        /* a word per instance */
     struct lad_kernel *kernel;
     uint32_t first_ops[256];
     struct lad_vm_device_figures figures;
@@ -202,7 +203,7 @@ static bool make_companions(struct lad_vm_device *d)
     for (int i = 0; i < COMPANIONS; i++) {
         if (!(d->companion[i] = make_buf(d, companion_bytes(d, i), false)))
             return false;
-        if (i < C_ARENA && !put(d, d->companion[i], 0, host[i], bytes[i]))
+        if (i == C_STATICS && !put(d, d->companion[i], 0, host[i], bytes[i]))
             return false;
         if (i >= C_ARENA)
             add_part(d, d->companion[i], 0, host[i], bytes[i]);
@@ -369,6 +370,12 @@ const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *d)
 /* Only the range that the host has touched since the last exchange goes up. */
 static bool push_changes(struct lad_vm_device *d)
 {
+    const uint32_t *params = d->image->params;
+    if (memcmp(d->params, params, sizeof d->params)) {
+        if (!put(d, d->companion[C_PARAMS], 0, params, sizeof d->params))
+            return false;
+        memcpy(d->params, params, sizeof d->params);
+    }
     for (int i = 0; i < d->n_parts; i++) {
         struct part *p = &d->part[i];
         const char *now = p->host, *was = p->mirror;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* $readmemh and $readmemb: a text of digits into the elements of an array. */
+#include "../registry.h"
 #include "vm.h"
 #include <ctype.h>
 #include <errno.h>
@@ -75,6 +76,9 @@ static void fill(struct lad_vm_host *host, uint32_t gid, uint32_t signal, const 
 
 static char *read_file(const struct lad_vm_host *host, const char *name)
 {
+    for (const struct lad_embedded *e = host->files; e && e->name; e++)
+        if (!strcmp(e->name, name))
+            return strdup((const char *)e->start);
     FILE *f = fopen(name, "rb");
     char *path = NULL, *text = NULL;
     size_t bytes = 0;

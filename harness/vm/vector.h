@@ -28,6 +28,7 @@ struct lad_vm_vector {
     bool vary;                            /* initial values differ by instance; what is expected holds for the first */
     bool one_slice;                       /* slice=STEPS,PROC,SERVICES: only this one */
     uint32_t steps, proc_steps, capacity; /* capacity alone: at least so many records */
+    uint32_t count;                       /* instances, where the vector is about so many */
     uint32_t most_launches;               /* then it need not be over */
     uint32_t resume;                      /* the host lets a stopped instance go on so many times */
     uint32_t halt_launch, halt_mode;      /* halt=LAUNCH:MODE, written before that launch; LAUNCH counts from 1 */
@@ -39,28 +40,33 @@ struct lad_vm_vectors {
     struct lad_vm_vector *item;
     size_t n;
 };
-/* False after lad_error with file:line. */
-bool lad_vm_vectors_read(struct lad_arena *, const char *path, struct lad_vm_vectors *);
-bool lad_vm_vectors_all(struct lad_arena *, const char *folder, struct lad_vm_vectors *); /* every .vec file, by name */
+/* ---- vector.c: reading. False after lad_error with file:line ---- */
 
+bool lad_vm_vectors_written(struct lad_arena *, struct lad_vm_vectors *); /* those of cases/vm, by file and name */
+
+/* ---- vector_run.c: running ---- */
+
+enum { LAD_VM_WAYS = 36 };
 struct lad_vm_way { /* one of the ways to run a vector */
     enum lad_vm_binding binding;
     bool shared;
     uint32_t count, steps, proc_steps, capacity;
 };
 /* The ways that a level asks for: bindings x placements x counts 1 and 33 x three slicings. Returns their number. */
-size_t lad_vm_ways(const struct lad_vm_vector *, struct lad_vm_way way[36]);
+size_t lad_vm_ways(const struct lad_vm_vector *, struct lad_vm_way way[LAD_VM_WAYS]);
 void lad_vm_way_text(const struct lad_vm_way *, char *text, size_t bytes);
 
-struct lad_vm_runner { /* what launches; NULL members: the reference */
-    bool (*open)(void *arg, struct lad_vm_image *, struct lad_vm_why *);
-    bool (*launch)(void *arg, struct lad_vm_image *, struct lad_vm_why *);
-    void (*close)(void *arg, struct lad_vm_image *);
-    void *arg;
-};
-/* False: it did not come out as it must, with the first thing that is wrong. */
-bool lad_vm_vector_run(const struct lad_vm_vector *, const struct lad_vm_way *, const struct lad_vm_runner *,
-                       struct lad_vm_why *);
+/* Assembles a vector's program, which is all there is to do for one that must be refused. False with the reason. */
+bool lad_vm_vector_load(struct lad_arena *, const struct lad_vm_vector *, struct lad_vm_program *, struct lad_vm_why *);
+/* In the reference, and with a device (gpu may be NULL) beside it, compared after every launch. LAD_VM_FAILED: it did
+ * not come out as it must, with the first thing that is wrong; LAD_VM_UNFIT: the device cannot run it that way. */
+enum lad_vm_fate lad_vm_vector_run(const struct lad_vm_vector *, const struct lad_vm_program *,
+                                   const struct lad_vm_way *, struct lad_gpu *, struct lad_vm_why *);
+
+/* ---- vector_check.c: what must hold at the end ---- */
+
+bool lad_vm_vector_check(const struct lad_vm_vector *, const struct lad_vm_host *, uint64_t launches,
+                         struct lad_vm_why *);
 
 /* ---- vector_expr.c: vectors of operators, many to a program ---- */
 

@@ -194,15 +194,16 @@ void lad_vm_digits(struct lad_vm_text *, uint64_t val, uint64_t xz, uint32_t wid
 
 struct lad_vm_host {
     struct lad_vm_image *image;
-    const char *const *plusargs; /* "name" and "name=value", NULL at the end; or NULL */
-    const char *folder;          /* where data files of the program are, besides the current one; or NULL */
-    struct lad_vm_text *log;     /* one per instance */
-    uint64_t unsupported;        /* bit set of the kinds that were asked for and are not there */
-    bool quiet;                  /* do not say so */
+    const char *const *plusargs;      /* "name" and "name=value", NULL at the end; or NULL */
+    const char *folder;               /* where data files of the program are, besides the current one; or NULL */
+    const struct lad_embedded *files; /* those that are looked at first; or NULL */
+    struct lad_vm_text *log;          /* one per instance */
+    uint64_t unsupported;             /* bit set of the kinds that were asked for and are not there */
+    bool quiet;                       /* do not say so */
     struct lad_vm_answer {
         uint64_t value;
         bool there;
-    } *answer; /* one per process of each instance: what it gets when it waits */
+    } * answer; /* one per process of each instance: what it gets when it waits */
 };
 struct lad_vm_host *lad_vm_host_create(struct lad_vm_image *);
 void lad_vm_host_destroy(struct lad_vm_host **);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conformance vectors of the scheduler VM on the device beside the reference, compared after every launch.
+ *
+ * Params: vectors (what their names begin with, as L1 or L3.edge), mode (direct, table, packed), and optionally slice
+ * (1, 2 or 3: one of the three slicings; all where it is not given) and spread: each vector in one of its ways only,
+ * so that all together use them all.
+ */
+#include "../vm/vector.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct tally {
+    uint64_t vectors, runs, wrong;
+};
+struct job {
+    struct lad_gpu *gpu;
+    struct lad_arena *arena;
+    struct lad_record *r;
+    const char *prefix;
+    enum lad_vm_binding mode;
+    int slice; /* 0: all */
+    bool spread;
+    struct tally tally;
+};
+
+static const char *param(const struct lad_case *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_params; i++)
+        if (!strcmp(c->params[i].name, name))
+            return c->params[i].value.text;
+    return NULL;
+}
+
+static bool read_params(struct job *job, const struct lad_case *c)
+{
+    static const char *const modes[] = {"direct", "table", "packed"};
+    const char *mode = param(c, "mode"), *slice = param(c, "slice");
+    size_t i = 0;
+    while (mode && i < LAD_N(modes) && strcmp(mode, modes[i]))
+        i++;
+    job->prefix = param(c, "vectors");
+    job->mode = (enum lad_vm_binding)i;
+    job->slice = slice ? atoi(slice) : 0;
+    job->spread = param(c, "spread") != NULL;
+    if (job->prefix && mode && i < LAD_N(modes) && (!slice || (job->slice > 0 && job->slice < 4)))
+        return true;
+    lad_record_set(job->arena, job->r, LAD_STATUS_ERROR, "ladder.case",
+                   "%s: expected params vectors, mode (direct, table, packed) and perhaps slice (1, 2, 3)", c->file);
+    return false;
+}
+
+/* The vector's ways that the case asks for, moved to the front. */
+static size_t choose_ways(const struct job *job, const struct lad_vm_vector *v, size_t turn, struct lad_vm_way *way)
+{
+    size_t all = lad_vm_ways(v, way), each = all / 3, slices = v->one_slice ? 1 : 3, n = 0;
+    struct lad_vm_way *mine = way + job->mode * each;
+    if (job->spread) {
+        way[0] = mine[turn % each];
+        return 1;
+    }
+    for (size_t i = 0; i < each; i++) /* one that has but one slicing of its own runs with the first */
+        if (!job->slice || (size_t)job->slice - 1 == i % slices)
+            way[n++] = mine[i];
+    return n;
+}
+
+/* False: nothing more can be run. */
+static bool run_vector(struct job *job, const struct lad_vm_vector *v, size_t turn)
+{
+    struct lad_arena *arena = lad_arena_create();
+    struct lad_vm_way way[LAD_VM_WAYS];
+    struct lad_vm_program p;
+    struct lad_vm_why why;
+    enum lad_vm_fate fate = lad_vm_vector_load(arena, v, &p, &why) ? LAD_VM_DONE : LAD_VM_FAILED;
+    char text[80] = "loading";
+    size_t n = v->reject ? 0 : choose_ways(job, v, turn, way);
+    for (size_t k = 0; k < n && fate == LAD_VM_DONE; k++) {
+        lad_vm_way_text(&way[k], text, sizeof text);
+        fate = lad_vm_vector_run(v, &p, &way[k], job->gpu, &why);
+        job->tally.runs += fate == LAD_VM_DONE;
+    }
+    if (fate == LAD_VM_UNFIT)
+        lad_record_set(job->arena, job->r, LAD_STATUS_SKIP, NULL, "%s", why.text);
+    if (fate == LAD_VM_FAILED && job->tally.wrong++ < 10)
+        lad_record_fact(job->arena, job->r, '!', "%s (%s): %s", v->name, text, why.text);
+    job->tally.vectors += n && fate == LAD_VM_DONE ? v->n : 0;
+    lad_arena_destroy(&arena);
+    return fate != LAD_VM_UNFIT && !job->gpu->fail.lost && !job->gpu->fail.timeout;
+}
+
+static void judge(struct job *job)
+{
+    const struct tally *t = &job->tally;
+    struct lad_fail *f = &job->gpu->fail;
+    if (f->lost || f->timeout)
+        lad_record_set(job->arena, job->r, f->lost ? LAD_STATUS_LOST : LAD_STATUS_TIMEOUT,
+                       f->lost ? "ladder.lost" : "ladder.timeout.device", "after %llu vectors: %s says %s",
+                       (unsigned long long)t->vectors, f->call, f->code);
+    else if (t->wrong)
+        lad_record_set(job->arena, job->r, LAD_STATUS_FAIL, "ladder.vm.vectors", "%llu programs of vectors went wrong",
+                       (unsigned long long)t->wrong);
+    else if (!t->runs)
+        lad_record_set(job->arena, job->r, LAD_STATUS_ERROR, "ladder.case", "no vectors begin with %s", job->prefix);
+    else
+        lad_record_set(job->arena, job->r, LAD_STATUS_PASS, NULL, NULL);
+    lad_record_fact(job->arena, job->r, '+', "%llu vectors in %llu runs", (unsigned long long)t->vectors,
+                    (unsigned long long)t->runs);
+}
+
+static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena *arena, struct lad_record *r)
+{
+    struct job job = {.gpu = gpu, .arena = arena, .r = r};
+    struct lad_vm_vectors all = {0};
+    if (!read_params(&job, c))
+        return;
+    lad_vm_vectors_operators(arena, &all);
+    if (!lad_vm_vectors_written(arena, &all)) {
+        lad_record_set(arena, r, LAD_STATUS_ERROR, "ladder.case", "the vectors cannot be read");
+        return;
+    }
+    size_t turn = 0;
+    for (size_t i = 0; i < all.n; i++)
+        if (!strncmp(all.item[i].name, job.prefix, strlen(job.prefix)) && !run_vector(&job, &all.item[i], turn++))
+            break;
+    judge(&job);
+}
+
+const struct lad_probe lad_probe_vm_vectors = {
+    .name = "vm-vectors",
+    .summary =
+        "conformance vectors of the scheduler VM come out as the specification says, on the device as in the reference",
+    .run = run,
+};

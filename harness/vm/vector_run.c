@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A vector run in one way: in the reference, and beside it on a device, compared after every launch. */
+#include "../registry.h"
+#include "vector.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SECONDS = 30 }; /* of one run */
+
+size_t lad_vm_ways(const struct lad_vm_vector *v, struct lad_vm_way way[LAD_VM_WAYS])
+{
+    static const uint32_t counts[] = {1, 33}, slices[][3] = {{1024, 64, 32}, {1, 1, 1}, {7, 3, 2}};
+    size_t n = 0;
+    for (int i = 0; i < LAD_VM_WAYS; i++) {
+        const uint32_t *slice = slices[i % 3];
+        if (v->one_slice && i % 3)
+            continue;
+        struct lad_vm_way *w = &way[n++];
+        *w = (struct lad_vm_way){
+            (enum lad_vm_binding)(i / 12), i / 6 % 2, counts[i / 3 % 2], slice[0], slice[1], slice[2]};
+        if (v->one_slice) {
+            w->steps = v->steps;
+            w->proc_steps = v->proc_steps;
+            w->capacity = v->capacity;
+        }
+        if (v->count)
+            w->count = v->count;
+        if (w->capacity < v->capacity)
+            w->capacity = v->capacity;
+    }
+    return n;
+}
+
+void lad_vm_way_text(const struct lad_vm_way *w, char *text, size_t bytes)
+{
+    static const char *const bindings[] = {"direct", "table", "packed"};
+    snprintf(text, bytes, "%s, %s, count %u, slice %u,%u,%u", bindings[w->binding], w->shared ? "shared" : "copies",
+             w->count, w->steps, w->proc_steps, w->capacity);
+}
+
+struct side {
+    struct lad_vm_image *image;
+    struct lad_vm_host *host;
+};
+struct run {
+    const struct lad_vm_vector *v;
+    struct side side[2]; /* reference, device */
+    int n;               /* 1: no device */
+    struct lad_gpu *gpu;
+    struct lad_vm_device *device;
+    uint64_t launches;
+    struct lad_vm_why *why;
+};
+
+/* Adds gid to what each element begins with. */
+static void vary(struct lad_vm_image *image)
+{
+    for (uint32_t g = 0; g < image->shape.count; g++) {
+        for (uint32_t i = 0; i < image->program->n_sigs; i++) {
+            for (uint32_t e = 0; e < image->program->sigs[i].array_size; e++) {
+                uint64_t val, xz;
+                lad_vm_signal_get(image, g, i, e, &val, &xz);
+                if (!xz)
+                    lad_vm_signal_set(image, g, i, e, val + g, 0);
+            }
+        }
+    }
+}
+
+/* What a host may do between launches. */
+static void meddle(const struct run *r, struct lad_vm_image *image)
+{
+    for (uint32_t g = 0; g < image->shape.count; g++) {
+        if (r->v->halt_launch == r->launches)
+            *LAD_VM_U32(image, halt_mode, g) = r->v->halt_mode;
+        if (r->v->ring && r->launches == 2)
+            *lad_vm_ring_tail(image, g) = *lad_vm_ring_head(image, g) = r->v->ring;
+    }
+}
+
+/* Lets stopped instances go on where the vector says so. */
+static bool is_over(struct run *r, uint32_t *resumes)
+{
+    if (!lad_vm_over(r->side[0].image))
+        return false;
+    bool any = false;
+    for (int i = 0; i < r->n && *resumes; i++) {
+        uint32_t *status = LAD_VM_U32(r->side[i].image, status, 0);
+        for (uint32_t g = 0; g < r->side[i].image->shape.count; g++) {
+            any |= status[g] == VM_STOPPED;
+            status[g] = status[g] == VM_STOPPED ? VM_RUNNING : status[g];
+        }
+    }
+    *resumes -= any;
+    return !any;
+}
+
+static bool api_failed(const struct run *r)
+{
+    const struct lad_fail *f = &r->gpu->fail;
+    return lad_vm_because(r->why, "%s says %s%s%.120s", f->call, f->code, *f->text ? ": " : "", f->text);
+}
+
+/* One launch of each side, and whether they are equal then. */
+static bool launch(struct run *r)
+{
+    struct lad_vm_diff diff;
+    lad_vm_launch_reference(r->side[0].image);
+    if (r->n == 1)
+        return true;
+    if (!lad_vm_device_launch(r->device))
+        return api_failed(r);
+    if (!lad_vm_compare(r->side[0].image, r->side[1].image, &diff)) {
+        lad_vm_diff_text(&diff, r->why);
+        return false;
+    }
+    return lad_vm_guards_hold(r->side[1].image, r->why);
+}
+
+static bool run_launches(struct run *r)
+{
+    uint32_t resumes = r->v->resume;
+    uint64_t deadline = lad_now_ns() + MOST_SECONDS * 1000000000ull;
+    for (r->launches = 0; !is_over(r, &resumes);) {
+        if (r->v->most_launches && r->launches == r->v->most_launches)
+            return true;
+        if (lad_now_ns() > deadline)
+            return lad_vm_because(r->why, "not over after %u s and %llu launches", MOST_SECONDS,
+                                  (unsigned long long)r->launches);
+        r->launches++;
+        uint32_t usual = r->side[0].image->params[VM_P_MAX_STEPS];
+        for (int i = 0; i < r->n; i++) {
+            meddle(r, r->side[i].image);
+            if (r->v->ring && r->launches == 1) /* only initialises, so that the counters can be set */
+                r->side[i].image->params[VM_P_MAX_STEPS] = 0;
+        }
+        bool ok = launch(r);
+        for (int i = 0; i < r->n; i++)
+            r->side[i].image->params[VM_P_MAX_STEPS] = usual;
+        if (!ok)
+            return false;
+        for (int i = 0; i < r->n; i++)
+            lad_vm_drain(r->side[i].host);
+    }
+    return true;
+}
+
+static bool same_logs(const struct run *r)
+{
+    for (uint32_t g = 0; g < r->side[0].image->shape.count; g++) {
+        const struct lad_vm_text *a = &r->side[0].host->log[g], *b = &r->side[1].host->log[g];
+        if (a->n != b->n || (a->n && memcmp(a->text, b->text, a->n)))
+            return lad_vm_because(r->why, "the logs of instance %u differ", g);
+    }
+    return true;
+}
+
+static bool open_side(struct run *r, struct side *s, const struct lad_vm_program *p, const struct lad_vm_way *way,
+                      const char *const *plusargs)
+{
+    struct lad_vm_shape shape = {.count = way->count,
+                                 .max_steps = way->steps,
+                                 .max_proc_steps = way->proc_steps,
+                                 .capacity = way->capacity,
+                                 .shared = way->shared,
+                                 .binding = way->binding,
+                                 .debug = true};
+    if (!(s->image = lad_vm_image_create(p, &shape, r->why)))
+        return false;
+    s->host = lad_vm_host_create(s->image);
+    s->host->plusargs = plusargs;
+    s->host->files = lad_vm_data_files;
+    s->host->quiet = true;
+    if (r->v->vary)
+        vary(s->image);
+    return true;
+}
+
+enum lad_vm_fate lad_vm_vector_run(const struct lad_vm_vector *v, const struct lad_vm_program *p,
+                                   const struct lad_vm_way *way, struct lad_gpu *gpu, struct lad_vm_why *why)
+{
+    const char *plusargs[] = {v->plusarg, NULL};
+    struct run r = {.v = v, .n = gpu ? 2 : 1, .gpu = gpu, .why = why};
+    enum lad_vm_fate fate = LAD_VM_FAILED;
+    bool ok = open_side(&r, &r.side[0], p, way, plusargs) && (!gpu || open_side(&r, &r.side[1], p, way, plusargs));
+    if (ok && gpu)
+        ok = (r.device = lad_vm_device_open(gpu, r.side[1].image, NULL, &fate, why));
+    if (ok)
+        fate = run_launches(&r) && (!gpu || (lad_vm_device_kept(r.device, why) && same_logs(&r))) &&
+                       lad_vm_vector_check(v, r.side[r.n - 1].host, r.launches, why)
+                   ? LAD_VM_DONE
+                   : LAD_VM_FAILED;
+    lad_vm_device_close(&r.device);
+    for (int i = 0; i < 2; i++) {
+        lad_vm_host_destroy(&r.side[i].host);
+        lad_vm_image_destroy(&r.side[i].image);
+    }
+    return fate;
+}
+
+bool lad_vm_vector_load(struct lad_arena *arena, const struct lad_vm_vector *v, struct lad_vm_program *p,
+                        struct lad_vm_why *why)
+{
+    *why = (struct lad_vm_why){""};
+    enum lad_vm_verdict verdict =
+        lad_vm_assemble(arena, v->text, v->name, p, why) ? lad_vm_check(p, v->unchecked, why) : LAD_VM_REJECTED;
+    if (!v->reject)
+        return verdict == LAD_VM_GOOD;
+    struct lad_vm_why said = *why;
+    return (verdict == LAD_VM_REJECTED && strstr(said.text, v->reject)) ||
+           lad_vm_because(why, "expected to be refused because of '%.80s', the loader says '%.120s'", v->reject,
+                          verdict == LAD_VM_REJECTED ? said.text : "it is good");
+}
