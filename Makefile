@@ -80,7 +80,7 @@ $(eval $(call registry,backends,$(backends),BACKEND))
 $(eval $(call registry,reports,$(reports),REPORT))
 $(eval $(call registry,commands,$(commands),COMMAND))
 $(B)/harness/registry.o: $(B)/kernels.def $(B)/cases.def $(B)/programs.def $(B)/vectors.def $(B)/vm_data.def $(B)/probes.def $(B)/backends.def $(B)/reports.def $(B)/commands.def \
-	$(wildcard cases/ladder/*.xml cases/vm/*.sva cases/vm/*.vec cases/vm/data.*) cases/case.rng
+	$(wildcard cases/ladder/*.xml cases/vm/*.sva cases/vm/*.vec cases/vm/data.*) cases/case.rng cases/faults/expected.txt cases/faults/clean.xml
 
 # A kernel: three shells around one body, and an object that carries them all. The nonce is the CRC of what the device builds.
 shells := $(addprefix kernels/,wrap.comp wrap.cl wrap.c witness.h witness.inc defaults.h host.h repeat.h ints.h atomics.h)

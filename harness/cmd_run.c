@@ -3,8 +3,6 @@
 #include "../reports/report.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What is shown while it runs: failures on the text stream, progress on stderr. */
@@ -73,76 +71,6 @@ static void show_waiting(void *arg, const struct lad_run *run, const struct lad_
     fflush(stderr);
 }
 
-static bool is_asked_for(const struct lad_options *o, const struct lad_device *d)
-{
-    const char **spec = o->device;
-    while (*spec && !lad_device_matches(d, *spec))
-        spec++;
-    return *spec || !*o->device;
-}
-
-static void choose_devices(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv,
-                           struct lad_run *run)
-{
-    for (size_t i = 0; i < inv->n_devices; i++)
-        if (is_asked_for(o, &inv->device[i]))
-            *LAD_PUSH(arena, run->device, run->n_devices) = inv->device[i];
-    for (const char **spec = o->device; *spec; spec++) {
-        size_t i = 0;
-        while (i < run->n_devices && !lad_device_matches(&run->device[i], *spec))
-            i++;
-        if (i == run->n_devices)
-            lad_error("--device %s: there is no such device; 'gpuladder devices' lists them", *spec);
-    }
-}
-
-static const char *describe_system(struct lad_arena *arena)
-{
-    struct utsname u;
-    char line[256], name[200] = "";
-    FILE *f = fopen("/etc/os-release", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "PRETTY_NAME=\"%199[^\"]", name) == 1)
-            break;
-    if (f)
-        fclose(f);
-    if (uname(&u))
-        return lad_strdup(arena, name);
-    return lad_printf(arena, "%s%s%s %s %s", name, *name ? ", " : "", u.sysname, u.release, u.machine);
-}
-
-static void fill_header(struct lad_arena *arena, const struct lad_options *o, const struct lad_inventory *inv,
-                        struct lad_run *run)
-{
-    char host[256] = "localhost", started[32];
-    time_t now = time(NULL);
-    struct tm utc;
-    gethostname(host, sizeof host - 1);
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now, &utc));
-    run->version = LAD_VERSION;
-    run->command = o->command_line;
-    run->host = lad_strdup(arena, host);
-    run->started = lad_strdup(arena, started);
-    run->os = describe_system(arena);
-    run->seed = o->seed;
-    run->env = lad_environment(arena);
-    while (run->env[run->n_env])
-        run->n_env++;
-    run->icd = inv->icd;
-    run->n_icds = inv->n_icds;
-    run->output = o->output;
-}
-
-/* A driver file that cannot be used is worth a line only where nothing else is there, or with -v. */
-static void note_refused(const struct lad_run *run)
-{
-    for (const struct lad_icd *icd = run->icd; icd < run->icd + run->n_icds; icd++)
-        if (icd->refused && (lad_verbosity > 0 || !run->n_devices))
-            lad_note("%s %s: refused: %s", icd->api, *icd->file ? icd->file : "loader", icd->refused);
-    if (!run->n_devices)
-        lad_note("no device to test; 'gpuladder doctor' says more");
-}
-
 static int print_plan(const struct lad_run *run)
 {
     for (const struct lad_record *r = run->record; r < run->record + run->n_records; r++) {
@@ -198,9 +126,7 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
         return started ? LAD_EXIT_USAGE : LAD_EXIT_HARNESS; /* the drivers that start die with us */
     if (!lad_inventory_take(arena, want, lad_start_ms(o), &inv))
         return LAD_EXIT_HARNESS;
-    choose_devices(arena, o, &inv, &run);
-    fill_header(arena, o, &inv, &run);
-    note_refused(&run);
+    lad_run_describe(arena, o, &inv, &run);
     if (lad_plan(arena, o, &cases, &run))
         status = o->dry_run ? print_plan(&run) : run_plan(arena, o, &cases, &run);
     lad_inventory_release();

@@ -27,12 +27,19 @@ void lad_worker_give(const struct lad_icd *icd, struct lad_child *child)
     idle_workers = w;
 }
 
-static struct lad_child *start_worker(struct lad_arena *arena, const struct lad_icd *icd)
+struct lad_child *lad_worker_start(struct lad_arena *arena, const struct lad_icd *icd, const char *const *env)
 {
     char parent[16];
+    const char **all = NULL;
+    size_t n = 0;
+    for (const char *const *e = lad_icd_narrow(arena, icd); *e; e++)
+        *LAD_PUSH(arena, all, n) = *e;
+    for (; env && *env; env++)
+        *LAD_PUSH(arena, all, n) = *env;
+    *LAD_PUSH(arena, all, n) = NULL;
     snprintf(parent, sizeof parent, "%d", (int)getpid());
     const char *args[] = {"__worker", icd->api, icd->file, parent, NULL};
-    return lad_child_start(args, lad_icd_narrow(arena, icd));
+    return lad_child_start(args, all);
 }
 
 struct lad_child *lad_worker_take(struct lad_arena *arena, const struct lad_icd *icd, bool *fresh)
@@ -52,7 +59,7 @@ struct lad_child *lad_worker_take(struct lad_arena *arena, const struct lad_icd 
         lad_child_destroy(&child); /* it died, or talks without being asked */
     }
     *fresh = true;
-    return start_worker(arena, icd);
+    return lad_worker_start(arena, icd, NULL);
 }
 
 void lad_inventory_hang_up(void)
@@ -351,7 +358,7 @@ bool lad_inventory_start(struct lad_arena *arena, const char *const *want, uint3
         struct asked *a = &taking.asked[i];
         if (inv->icd[i].refused)
             continue;
-        a->child = start_worker(arena, &inv->icd[i]);
+        a->child = lad_worker_start(arena, &inv->icd[i], NULL);
         if (!a->child)
             return false;
         lad_child_deadline(a->child, lad_now_ns() + timeout_ms * UINT64_C(1000000));

@@ -15,20 +15,35 @@ static const char *const sentences[] = {
 static const struct row {
     const char *id;
     enum family family;
-    const char *place, *rules, *next;
+    const char *place, *calls, *rules, *next;
 } rows[] = {
-#define CAUSE(id, family, place, rules, next) {id, family, place, rules, next},
+#define CALL(name, wrapper, vulkan, opencl)
+#define CAUSE(id, family, place, calls, rules, next) {id, family, place, calls, rules, next},
 #define PAIR(a, b, trial, how)
 #include "diagnose.def"
+#undef CALL
+#undef CAUSE
+#undef PAIR
+};
+static const struct call {
+    const char *name, *wrapper, *vulkan, *opencl;
+} calls[] = {
+#define CALL(name, wrapper, vulkan, opencl) {name, wrapper, vulkan, opencl},
+#define CAUSE(id, family, place, calls, rules, next)
+#define PAIR(a, b, trial, how)
+#include "diagnose.def"
+#undef CALL
 #undef CAUSE
 #undef PAIR
 };
 static const struct pair {
     const char *a, *b, *trial, *how;
 } pairs[] = {
-#define CAUSE(id, family, place, rules, next)
+#define CALL(name, wrapper, vulkan, opencl)
+#define CAUSE(id, family, place, calls, rules, next)
 #define PAIR(a, b, trial, how) {a, b, trial, how},
 #include "diagnose.def"
+#undef CALL
 #undef CAUSE
 #undef PAIR
 };
@@ -155,6 +170,35 @@ static const char *say_place(struct lad_arena *arena, const struct mark *m)
                       hole + 4);
 }
 
+static const struct call *find_call(const char *name, size_t n)
+{
+    for (size_t i = 0; i < LAD_N(calls); i++)
+        if (!strncmp(calls[i].name, name, n) && !calls[i].name[n])
+            return &calls[i];
+    return NULL;
+}
+
+/* The entry points to look at: of the words without condition, and of those whose condition holds, by the API. */
+static const char *say_calls(struct lad_arena *arena, const struct lad_record *r, const struct row *row)
+{
+    const char *list = NULL, *device = r->device ? r->device : "";
+    for (const char *p = row->calls; *p;) {
+        size_t n = strcspn(p, " "), condition = 0;
+        const struct lad_obs *about;
+        for (size_t i = 0; i < n; i++)
+            if (p[i] == ':')
+                condition = i + 1;
+        if (!condition || holds(arena, r, p, condition - 1, &about, NULL, NULL)) {
+            const struct call *c = find_call(p + condition, n - condition);
+            const char *more = !strncmp(device, "vk", 2) ? c->vulkan : !strncmp(device, "cl", 2) ? c->opencl : c->wrapper;
+            if (*more && (!list || !lad_has_word(list, more)))
+                list = list ? lad_printf(arena, "%s %s", list, more) : more;
+        }
+        p += n + strspn(p + n, " ");
+    }
+    return list;
+}
+
 /* Why it is open, and what would close it. */
 static void leave_open(struct lad_arena *arena, const struct lad_record *r, const struct mark *best,
                        const struct mark *next, const struct pair *pair, struct lad_why *why)
@@ -229,6 +273,7 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     why->other = next.out ? NULL : find_class(next.row->id);
     why->sure = alone && !best.contra ? LAD_SURE_DECIDED : alone || lead >= 2 ? LAD_SURE_LIKELY : LAD_SURE_OPEN;
     why->place = say_place(arena, &best);
+    why->calls = say_calls(arena, &r, best.row);
     why->next = best.row->next;
     weigh(arena, &r, best.row, why);
     why->decides = pair ? pair->how : NULL;
@@ -259,6 +304,12 @@ const char *lad_diagnose_flaw(struct lad_arena *arena)
                     return lad_printf(arena, "%s: no observation %s", row->id, name);
             }
             p += n + strspn(p + n, " ");
+        }
+        for (const char *p = row->calls; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+            const char *name = lad_printf(arena, "%.*s", (int)strcspn(p, " "), p), *colon = strrchr(name, ':');
+            name = colon ? colon + 1 : name;
+            if (!find_call(name, strlen(name)))
+                return lad_printf(arena, "%s: no call %s", row->id, name);
         }
     }
     for (int i = 0; i < lad_n_classes; i++) {

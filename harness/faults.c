@@ -33,18 +33,36 @@ static const char *find_layers(struct lad_arena *arena)
     return NULL;
 }
 
-static void put_first(struct lad_arena *arena, const char *name, const char *value)
+static const char *put_first(struct lad_arena *arena, const char *name, const char *value)
 {
     const char *had = getenv(name);
-    setenv(name, had && *had ? lad_printf(arena, "%s:%s", value, had) : value, 1);
+    return lad_printf(arena, had && *had ? "%s=%s:%s" : "%s=%s", name, value, had);
+}
+
+const char **lad_layer_env(struct lad_arena *arena, const char *api, const char *faults)
+{
+    const char **set = lad_alloc(arena, 4 * sizeof *set), *dir = find_layers(arena);
+    if (!dir) {
+        lad_error("%s: the layers of faults are neither beside this program nor in ../lib/gpuladder", faults);
+        return NULL;
+    }
+    set[0] = lad_printf(arena, "GPULADDER_FAULT=%s", faults);
+    if (!strcmp(api, "vk")) {
+        set[1] = put_first(arena, "VK_ADD_LAYER_PATH", dir);
+        set[2] = put_first(arena, "VK_INSTANCE_LAYERS", "VK_LAYER_GPULADDER_fault");
+    } else {
+        set[1] = put_first(arena, "OPENCL_LAYERS", lad_printf(arena, "%s/libgpuladder_fault_cl.so", dir));
+    }
+    return set;
 }
 
 bool lad_faults_prepare(struct lad_arena *arena, const struct lad_options *o)
 {
+    static const char *const apis[] = {NULL, "vk", "cl"};
     struct lad_injection set = {0};
     char why[400];
-    const char *layered = NULL, *dir = NULL;
-    bool used[3] = {false};
+    const char *layered = NULL;
+    bool used[LAD_N(apis)] = {false};
     for (const char **spec = o->inject; *spec; spec++) {
         if (strchr(*spec, ';') || !lad_inject_add(&set, *spec, why, sizeof why)) {
             lad_error("--inject %s: %s", *spec, strchr(*spec, ';') ? "one fault at a time" : why);
@@ -55,19 +73,16 @@ bool lad_faults_prepare(struct lad_arena *arena, const struct lad_options *o)
         if (depth != LAD_DEPTH_DECORATOR)
             layered = layered ? lad_printf(arena, "%s;%s", layered, *spec) : *spec;
     }
-    if (!layered)
-        return true;
-    if (!(dir = find_layers(arena))) {
-        lad_error("--inject %s: its layer is neither beside this program nor in ../lib/gpuladder", layered);
-        return false;
+    for (size_t i = 1; i < LAD_N(apis); i++) {
+        const char **env = used[i] ? lad_layer_env(arena, apis[i], layered) : NULL;
+        if (used[i] && !env)
+            return false;
+        for (; env && *env; env++) {
+            char *name = lad_strdup(arena, *env), *value = strchr(name, '=');
+            *value++ = 0;
+            setenv(name, value, 1);
+        }
     }
-    setenv("GPULADDER_FAULT", layered, 1);
-    if (used[LAD_DEPTH_VULKAN]) {
-        put_first(arena, "VK_ADD_LAYER_PATH", dir);
-        put_first(arena, "VK_INSTANCE_LAYERS", "VK_LAYER_GPULADDER_fault");
-    }
-    if (used[LAD_DEPTH_OPENCL])
-        put_first(arena, "OPENCL_LAYERS", lad_printf(arena, "%s/libgpuladder_fault_cl.so", dir));
     return true;
 }
 

@@ -233,6 +233,8 @@ bool lad_inventory_start(struct lad_arena *, const char *const *want, uint32_t t
 /* A worker that serves the devices of an ICD: the one that listed them where it is still free, else a new one, which first
  * sends a {"devices": ...} line of its own (*fresh). The caller destroys it or gives it back. NULL after lad_error. */
 struct lad_child *lad_worker_take(struct lad_arena *, const struct lad_icd *, bool *fresh);
+/* A new one, with more environment ("NAME=value" ..., NULL at the end). */
+struct lad_child *lad_worker_start(struct lad_arena *, const struct lad_icd *, const char *const *env);
 void lad_worker_give(const struct lad_icd *, struct lad_child *);
 void lad_inventory_hang_up(void); /* tells the free workers to end; they do that while we go on */
 void lad_inventory_release(void); /* ends all free workers, and says which of them ended badly */
@@ -369,8 +371,9 @@ struct lad_record {
     size_t n_messages;
     uint64_t time_ns, open_ns, build_ns, first_ns; /* whole case; opening the device, building, first dispatch where they fell in it */
     uint64_t n_dropped;   /* calls that --drop removed */
-    const char *inject;   /* faults that were made on purpose, parted by ';', or NULL */
-    uint64_t n_hits;      /* calls that the decorator's ones struck */
+    const char *inject;   /* faults that were made on purpose, parted by ';', or NULL; set by who plans, it holds for this record */
+    const char *layer;    /* want: "vk" or "cl": runs in a process of its own with the layer of faults; not journalled */
+    uint64_t n_hits;      /* calls that they struck */
     /* ended: child.c */
     int exit_code, signal; /* -1 and 0 unless the worker ended in this case */
     const char *output;    /* tail of what driver and worker printed, or NULL */
@@ -424,6 +427,7 @@ struct lad_why {
     const char *sentence;  /* what kind of failure it is */
     const char *verdict;   /* "decided", "likely", "not decided between X and Y, because ..." */
     const char *place;
+    const char *calls;     /* entry points of the device's API to look at, blank-separated, or NULL */
     const char **pro, **contra; /* evidence in words */
     size_t n_pro, n_contra;
     const char *decides;   /* what would part cause and runner-up, or NULL */
@@ -453,6 +457,8 @@ struct lad_run {          /* all that a report needs; rebuilt from a journal by 
     const char *output;   /* folder of journal and reports, or NULL; not journalled */
 };
 struct lad_options;
+/* Fills everything but the records: machine, drivers, and of the devices those that the options ask for. describe.c */
+void lad_run_describe(struct lad_arena *, const struct lad_options *, const struct lad_inventory *, struct lad_run *);
 /* Fills run->record with what shall run, in ladder order, status MISSING; skips that are known already (filters of
  * --skips) are set. False after lad_error: unknown names in baseline, caselist, --only ... */
 bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
@@ -619,7 +625,7 @@ bool lad_oracle_expr_check(const char *text, const struct lad_case *, char *why,
 struct lad_options {
     const char *verb;
     const char **args;            /* what is not an option, NULL at the end */
-    const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require, **inject; /* NULL-terminated, never NULL */
+    const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require, **inject, **classes; /* NULL-terminated, never NULL */
     const char *caselist, *output, *junit, *json, *flavor, *color, *plugin, *github_summary, *markdown;
     int shard, shards;            /* 1-based; 0: all */
     uint32_t timeout_s, jobs, retries;
@@ -628,13 +634,16 @@ struct lad_options {
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
     const char *binding, *slice, *vcd, *log, *state; /* vm */
-    uint32_t count;
-    bool trace, unchecked;
+    uint32_t count, clean; /* clean: exam */
+    bool trace, unchecked, quick;
 };
 /* The --inject options in one text, parted by ';', or NULL. faults.c */
 const char *lad_faults_text(struct lad_arena *, const struct lad_options *);
 /* Checks them, and puts the layers that they live in into the environment of the workers. False after lad_error. */
 bool lad_faults_prepare(struct lad_arena *, const struct lad_options *);
+/* The environment that puts the layer of "vk" or "cl" into a worker: "NAME=value" ..., NULL at the end; faults as in
+ * GPULADDER_FAULT. NULL after lad_error where the layers are not there. */
+const char **lad_layer_env(struct lad_arena *, const char *api, const char *faults);
 void lad_faults_list(void); /* every fault there is */
 uint32_t lad_start_ms(const struct lad_options *); /* how long a driver may take to load and list its devices */
 /* The cases that the options ask for, the built-in ones first (ladder.c). False after lad_error. */

@@ -320,7 +320,7 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
         .output = LAD_DEFAULT_OUTPUT, .flavor = "default", .color = "auto", .timeout_s = 60, .jobs = 1, .count = 1};
     o->binding = "direct";
     o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes =
-        o->require = o->inject = (const char **)none; /* never written: append() copies */
+        o->require = o->inject = o->classes = (const char **)none; /* never written: append() copies */
     o->command_line = quote(arena, argv);             /* before getopt_long moves the words about */
     *status = LAD_EXIT_USAGE;
     list_options(longs, shorts);

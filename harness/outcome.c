@@ -18,6 +18,8 @@ void lad_record_plan(struct lad_record *rec, const struct lad_record *plan)
     rec->known = plan->known;
     rec->known_status = plan->known_status;
     rec->flake = plan->flake;
+    rec->layer = plan->layer;
+    rec->inject = plan->inject ? plan->inject : rec->inject;
 }
 
 void lad_record_known(struct lad_arena *arena, struct lad_record *rec)

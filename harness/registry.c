@@ -73,6 +73,10 @@ const struct lad_embedded lad_vm_vector_files[] = {
 const struct lad_embedded lad_vm_data_files[] = {
 #include "vm_data.def"
     {NULL}};
+LAD_EMBED(exam_expected, "cases/faults/expected.txt")
+LAD_EMBED(exam_cases, "cases/faults/clean.xml")
+const struct lad_embedded lad_exam_expected = {"cases/faults/expected.txt", exam_expected, exam_expected_end};
+const struct lad_embedded lad_exam_cases = {"builtin/clean.xml", exam_cases, exam_cases_end};
 LAD_EMBED(case_schema, "cases/case.rng")
 const struct lad_embedded lad_case_schema = {"cases/case.rng", case_schema, case_schema_end};
 

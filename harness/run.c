@@ -21,6 +21,7 @@ struct lane {
     enum lane_state state;
     struct lad_record *at, *end; /* the record in hand or next */
     struct lad_child *child;
+    const struct lad_record *layered; /* the record that the child was started for, with its layer; or NULL */
     const struct lad_case *sent; /* what the worker is at */
     uint64_t sent_ns, beat_ns;
     struct lad_record *last;             /* the last that the present worker completed */
@@ -190,6 +191,10 @@ static void lose(struct runner *r, struct lane *l, const char *what)
         lost.output = lad_child_output(r->arena, l->child, &lost.output_bytes);
     lad_child_destroy(&l->child);
     l->state = LANE_IDLE;
+    if (l->at->inject) { /* what the fault did to this process is no news of the device */
+        complete(r, l, lost);
+        return;
+    }
     l->gone = true;
     if (!l->why)
         l->why = l->at->id;
@@ -269,7 +274,7 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
                    json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I}}", "run", "file", c->file, "case", c->id,
                              "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
                              state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
-                             state == LANE_CASE ? lad_faults_text(r->arena, r->options) : NULL, "timeout_s",
+                             state != LANE_CASE ? NULL : l->at->inject ? l->at->inject : lad_faults_text(r->arena, r->options), "timeout_s",
                              (json_int_t)(limit_ns / 1000000000u)));
     /* Where nobody listens any more the end of the worker is on its way. */
 }
@@ -289,20 +294,38 @@ static const struct lad_case *next_proof(const struct runner *r, struct lane *l)
     return NULL;
 }
 
+/* A fault in a layer counts from the start of its process; a layer without one may serve several cases. */
+static bool fits_layer(const struct lane *l)
+{
+    if (!l->layered || !l->at->layer)
+        return !l->layered && !l->at->layer;
+    return l->layered == l->at ||
+           (!l->layered->inject && !l->at->inject && !strcmp(l->layered->layer, l->at->layer));
+}
+
 static void send_next(struct runner *r, struct lane *l)
 {
     while (l->state == LANE_IDLE) {
         skip_settled(r, l);
         if (l->at == l->end) {
-            if (l->child)
+            if (l->layered)
+                lad_child_destroy(&l->child);
+            else if (l->child)
                 lad_worker_give(l->device->icd, l->child);
             l->child = NULL;
             l->state = LANE_DONE;
             return;
         }
         bool fresh = false;
+        if (l->child && !fits_layer(l))
+            lad_child_destroy(&l->child);
         if (!l->child) {
-            l->child = lad_worker_take(r->arena, l->device->icd, &fresh);
+            const char **env = l->at->layer ? lad_layer_env(r->arena, l->at->layer, l->at->inject ? l->at->inject : "") : NULL;
+            l->layered = l->at->layer ? l->at : NULL;
+            fresh = l->layered;
+            l->child = !l->layered ? lad_worker_take(r->arena, l->device->icd, &fresh)
+                       : env       ? lad_worker_start(r->arena, l->device->icd, env)
+                                   : NULL;
             l->last = NULL;
             if (!l->child) {
                 r->failed = true;
@@ -316,8 +339,8 @@ static void send_next(struct runner *r, struct lane *l)
             lad_child_deadline(l->child, l->sent_ns + START_NS);
             return;
         }
-        const struct lad_case *proof = l->why ? next_proof(r, l) : NULL;
-        if (!proof && l->why) {
+        const struct lad_case *proof = l->why && !l->at->inject ? next_proof(r, l) : NULL;
+        if (!proof && l->why && !l->at->inject) {
             l->note =
                 lad_printf(r->arena, "a new process had to be started after %s; rung 0 passed in it first", l->why);
             l->why = NULL;

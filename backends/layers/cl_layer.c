@@ -873,6 +873,12 @@ static cl_int CL_API_CALL GetEventInfo(cl_event event, cl_event_info what, size_
 
 static struct _cl_icd_dispatch table; /* what it leaves NULL goes straight down */
 
+EXPORT uint64_t gpuladder_faults_struck(void);
+EXPORT uint64_t gpuladder_faults_struck(void)
+{
+    return lad_inject_struck();
+}
+
 EXPORT CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t room, void *value, size_t *bytes)
 {
     static const char name[] = "gpuladder faults";

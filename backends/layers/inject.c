@@ -141,9 +141,17 @@ bool lad_inject_on(const struct lad_injection *set, enum lad_fault_id id)
     return false;
 }
 
+static uint64_t struck;
+
+uint64_t lad_inject_struck(void)
+{
+    return struck;
+}
+
 /* A place for a breakpoint: the fault strikes now. */
 __attribute__((noinline)) static struct lad_inject *strike(struct lad_inject *f)
 {
+    struck++;
     f->hits++;
     return f;
 }

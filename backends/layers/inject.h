@@ -64,5 +64,7 @@ struct lad_at {      /* a call, as far as a fault may care */
 /* The one decision: the fault of that name that strikes this call, or NULL. Counts calls, and nothing else. */
 struct lad_inject *lad_inject_step(struct lad_injection *, enum lad_fault_id, struct lad_at);
 uint64_t lad_inject_hits(const struct lad_injection *);
+uint64_t lad_inject_struck(void); /* hits of all sets, since the process began */
+#define LAD_LAYER_STRUCK "gpuladder_faults_struck" /* the same of a layer that is loaded: uint64_t (*)(void) */
 
 #endif

@@ -1290,6 +1290,12 @@ static PFN_vkVoidFunction find_hook(const char *name)
     return NULL;
 }
 
+EXPORT uint64_t gpuladder_faults_struck(void);
+EXPORT uint64_t gpuladder_faults_struck(void)
+{
+    return lad_inject_struck();
+}
+
 EXPORT VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *v);
 EXPORT VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *v)
 {

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The exam: faults made on purpose, and what the diagnosis said of them. exam.c reads what is to be named and marks the
+ * answers, exam_show.c writes them down, cmd_exam.c runs it. */
+#ifndef LAD_EXAM_H
+#define LAD_EXAM_H
+
+#include "harness.h"
+
+struct exam_row { /* a line of cases/faults/expected.txt */
+    const char *fault, *cause, *call, *case_id, *device; /* device: slug; case_id NULL: no case shows it */
+    const char *open; /* causes with which it may be left open; of a row without a case: why */
+};
+#define EXAM_VERDICTS(X)                                                                                                \
+    X(RIGHT, "right", "the cause is named")                                                                             \
+    X(OPEN, "open", "left open between the cause and another that looks the same here")                                 \
+    X(UNNAMED, "unnamed", "left open, without the cause or with one that does not look the same")                       \
+    X(WRONG, "wrong", "another cause is named for certain")                                                             \
+    X(MISSED, "missed", "the fault struck and nothing failed")                                                          \
+    X(IDLE, "idle", "the fault did not strike, or the device cannot run the case")                                      \
+    X(CLEAN, "clean", "no fault, and no alarm")                                                                         \
+    X(ALARM, "false alarm", "no fault, but an alarm")                                                                   \
+    X(ABSENT, "absent", "did not run")
+#define EXAM_VERDICT(sym, name, words) EXAM_##sym,
+enum exam_verdict { EXAM_VERDICTS(EXAM_VERDICT) EXAM_VERDICT_COUNT };
+#undef EXAM_VERDICT
+const char *exam_verdict_name(enum exam_verdict);
+const char *exam_verdict_text(enum exam_verdict);
+
+struct exam_mark { /* what became of one row on one device, or of one look-alike */
+    const struct exam_row *row; /* NULL: nothing is wrong on purpose */
+    const struct lad_record *record;
+    enum exam_verdict verdict;
+    bool place;            /* the call at fault is among those named */
+    struct lad_why why;
+};
+struct exam {
+    struct exam_row *row;
+    size_t n_rows;
+    struct exam_mark *mark;
+    size_t n_marks;
+    size_t n_clean, n_alarms; /* cases of the clean ladder, and those that failed */
+    uint32_t repeats;
+    const struct lad_run *run;
+    uint64_t time_ns;
+};
+struct exam_score {
+    size_t of[EXAM_VERDICT_COUNT], judged, named, places, wrong_places, trials;
+};
+
+bool exam_read(struct lad_arena *, struct exam *); /* the rows; false after lad_error */
+void exam_mark(struct lad_arena *, struct exam_mark *);
+/* Of the marks on one device (slug), or of all (NULL). */
+struct exam_score exam_score(const struct exam *, const char *device);
+bool exam_passed(const struct exam *);
+
+/* exam_show.c */
+void exam_show_mark(FILE *, struct lad_arena *, const struct exam_mark *, bool colour); /* one line */
+void exam_show(FILE *, struct lad_arena *, const struct exam *);           /* matrix and totals */
+bool exam_write_json(FILE *, const void *exam);
+bool exam_write_markdown(FILE *, const void *exam);
+/* The marks as records of a run, for the reports of runs. */
+struct lad_run *exam_as_run(struct lad_arena *, const struct exam *);
+
+#endif
