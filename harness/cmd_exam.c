@@ -106,10 +106,21 @@ static const char *layer_of(struct lad_arena *arena, const char *fault)
 static void add_record(struct lad_arena *arena, struct lad_run *run, const struct lad_case *c,
                        const struct lad_device *d, const char *inject, const char *layer)
 {
-    *LAD_PUSH(arena, run->record, run->n_records) = (struct lad_record){
-        .id = c->id, .file = c->file, .line = c->line, .group = lad_case_group(c), .proves = c->proves,
-        .rung = c->rung, .device = d->slug, .spec = d->spec, .seed = run->seed, .status = LAD_STATUS_MISSING,
-        .type = "ladder.missing", .message = "did not run", .exit_code = -1, .inject = inject, .layer = layer};
+    *LAD_PUSH(arena, run->record, run->n_records) = (struct lad_record){.id = c->id,
+                                                                        .file = c->file,
+                                                                        .line = c->line,
+                                                                        .group = lad_case_group(c),
+                                                                        .proves = c->proves,
+                                                                        .rung = c->rung,
+                                                                        .device = d->slug,
+                                                                        .spec = d->spec,
+                                                                        .seed = run->seed,
+                                                                        .status = LAD_STATUS_MISSING,
+                                                                        .type = "ladder.missing",
+                                                                        .message = "did not run",
+                                                                        .exit_code = -1,
+                                                                        .inject = inject,
+                                                                        .layer = layer};
 }
 
 /* The rows that a device is asked, in the order of the file; with --quick the first of each class, on the first device
@@ -263,8 +274,8 @@ static bool publish(struct lad_arena *arena, const struct lad_options *o, const 
     return ok;
 }
 
-static int hold_and_show(struct lad_arena *arena, struct lad_options *o, struct exam *exam, const struct lad_cases *cases,
-                         const struct lad_cases *alike, struct lad_run *run)
+static int hold_and_show(struct lad_arena *arena, struct lad_options *o, struct exam *exam,
+                         const struct lad_cases *cases, const struct lad_cases *alike, struct lad_run *run)
 {
     const char *term = getenv("TERM");
     struct screen s = {.arena = arena, .text = lad_text_stream(o), .exam = exam, .all = lad_verbosity > 0};
@@ -324,8 +335,8 @@ static int run(struct lad_arena *arena, const struct lad_options *given)
     if (!lad_inventory_start(arena, want, lad_start_ms(&o)))
         return LAD_EXIT_HARNESS;
     if (!lad_cases_load(arena, &o, &cases) ||
-        !lad_case_parse(arena, (const char *)lad_exam_cases.start,
-                        (size_t)(lad_exam_cases.end - lad_exam_cases.start), lad_exam_cases.name, false, &alike))
+        !lad_case_parse(arena, (const char *)lad_exam_cases.start, (size_t)(lad_exam_cases.end - lad_exam_cases.start),
+                        lad_exam_cases.name, false, &alike))
         return LAD_EXIT_USAGE;
     if (!lad_inventory_take(arena, want, lad_start_ms(&o), &inv))
         return LAD_EXIT_HARNESS;
@@ -340,6 +351,7 @@ const struct lad_command lad_command_exam = {
     .summary = "make every fault on purpose, and score what the diagnosis says of it",
     .usage = "",
     .run = run,
-    .more = "Faults of a wrapper are made on host, those of the layers on every Vulkan and OpenCL device. Exit status 1 when a "
+    .more = "Faults of a wrapper are made on host, those of the layers on every Vulkan and OpenCL device. Exit status "
+            "1 when a "
             "fault is missed, its cause or its place is wrong, or a clean case raises an alarm.",
 };

@@ -190,7 +190,9 @@ static const char *say_calls(struct lad_arena *arena, const struct lad_record *r
                 condition = i + 1;
         if (!condition || holds(arena, r, p, condition - 1, &about, NULL, NULL)) {
             const struct call *c = find_call(p + condition, n - condition);
-            const char *more = !strncmp(device, "vk", 2) ? c->vulkan : !strncmp(device, "cl", 2) ? c->opencl : c->wrapper;
+            const char *more = !strncmp(device, "vk", 2)   ? c->vulkan
+                               : !strncmp(device, "cl", 2) ? c->opencl
+                                                           : c->wrapper;
             if (*more && (!list || !lad_has_word(list, more)))
                 list = list ? lad_printf(arena, "%s %s", list, more) : more;
         }

@@ -122,6 +122,6 @@ struct exam_score exam_score(const struct exam *exam, const char *device)
 bool exam_passed(const struct exam *exam)
 {
     struct exam_score s = exam_score(exam, NULL);
-    return !s.of[EXAM_UNNAMED] && !s.of[EXAM_WRONG] && !s.of[EXAM_MISSED] && !s.of[EXAM_ALARM] &&
-           !s.of[EXAM_ABSENT] && !s.wrong_places && !exam->n_alarms;
+    return !s.of[EXAM_UNNAMED] && !s.of[EXAM_WRONG] && !s.of[EXAM_MISSED] && !s.of[EXAM_ALARM] && !s.of[EXAM_ABSENT] &&
+           !s.wrong_places && !exam->n_alarms;
 }

@@ -6,19 +6,19 @@
 
 #include "harness.h"
 
-struct exam_row { /* a line of cases/faults/expected.txt */
+struct exam_row {                                        /* a line of cases/faults/expected.txt */
     const char *fault, *cause, *call, *case_id, *device; /* device: slug; case_id NULL: no case shows it */
     const char *open; /* causes with which it may be left open; of a row without a case: why */
 };
-#define EXAM_VERDICTS(X)                                                                                                \
-    X(RIGHT, "right", "the cause is named")                                                                             \
-    X(OPEN, "open", "left open between the cause and another that looks the same here")                                 \
-    X(UNNAMED, "unnamed", "left open, without the cause or with one that does not look the same")                       \
-    X(WRONG, "wrong", "another cause is named for certain")                                                             \
-    X(MISSED, "missed", "the fault struck and nothing failed")                                                          \
-    X(IDLE, "idle", "the fault did not strike, or the device cannot run the case")                                      \
-    X(CLEAN, "clean", "no fault, and no alarm")                                                                         \
-    X(ALARM, "false alarm", "no fault, but an alarm")                                                                   \
+#define EXAM_VERDICTS(X)                                                                                               \
+    X(RIGHT, "right", "the cause is named")                                                                            \
+    X(OPEN, "open", "left open between the cause and another that looks the same here")                                \
+    X(UNNAMED, "unnamed", "left open, without the cause or with one that does not look the same")                      \
+    X(WRONG, "wrong", "another cause is named for certain")                                                            \
+    X(MISSED, "missed", "the fault struck and nothing failed")                                                         \
+    X(IDLE, "idle", "the fault did not strike, or the device cannot run the case")                                     \
+    X(CLEAN, "clean", "no fault, and no alarm")                                                                        \
+    X(ALARM, "false alarm", "no fault, but an alarm")                                                                  \
     X(ABSENT, "absent", "did not run")
 #define EXAM_VERDICT(sym, name, words) EXAM_##sym,
 enum exam_verdict { EXAM_VERDICTS(EXAM_VERDICT) EXAM_VERDICT_COUNT };
@@ -26,11 +26,11 @@ enum exam_verdict { EXAM_VERDICTS(EXAM_VERDICT) EXAM_VERDICT_COUNT };
 const char *exam_verdict_name(enum exam_verdict);
 const char *exam_verdict_text(enum exam_verdict);
 
-struct exam_mark { /* what became of one row on one device, or of one look-alike */
+struct exam_mark {              /* what became of one row on one device, or of one look-alike */
     const struct exam_row *row; /* NULL: nothing is wrong on purpose */
     const struct lad_record *record;
     enum exam_verdict verdict;
-    bool place;            /* the call at fault is among those named */
+    bool place; /* the call at fault is among those named */
     struct lad_why why;
 };
 struct exam {
@@ -55,7 +55,7 @@ bool exam_passed(const struct exam *);
 
 /* exam_show.c */
 void exam_show_mark(FILE *, struct lad_arena *, const struct exam_mark *, bool colour); /* one line */
-void exam_show(FILE *, struct lad_arena *, const struct exam *);           /* matrix and totals */
+void exam_show(FILE *, struct lad_arena *, const struct exam *);                        /* matrix and totals */
 bool exam_write_json(FILE *, const void *exam);
 bool exam_write_markdown(FILE *, const void *exam);
 /* The marks as records of a run, for the reports of runs. */

@@ -41,10 +41,7 @@ void exam_show_mark(FILE *f, struct lad_arena *arena, const struct exam_mark *m,
     bool good = m->verdict == EXAM_RIGHT || m->verdict == EXAM_OPEN || m->verdict == EXAM_CLEAN;
     bool place = m->verdict > EXAM_OPEN || m->place;
     const char *word = place ? exam_verdict_name(m->verdict) : "place";
-    const char *paint = !colour                     ? ""
-                        : good && place             ? "\x1b[32m"
-                        : m->verdict == EXAM_IDLE   ? "\x1b[33m"
-                                                    : "\x1b[31m";
+    const char *paint = !colour ? "" : good && place ? "\x1b[32m" : m->verdict == EXAM_IDLE ? "\x1b[33m" : "\x1b[31m";
     fprintf(f, "%s%-11s%s %-28s %-12s %-10s %4.1f s %2zu  %s\n", paint, word, *paint ? "\x1b[0m" : "", name_of(m),
             m->record->device, say_answer(arena, m), (double)m->record->time_ns / 1e9, m->record->n_trials,
             lad_show_line(arena, say_more(arena, m), 120));
@@ -65,8 +62,7 @@ static const char *list_answers(struct lad_arena *arena, const struct exam *exam
         for (size_t k = i; k < exam->n_marks; k++) {
             const struct exam_mark *o = &exam->mark[k];
             if (!o->row || strcmp(o->row->cause, cause) || (device && strcmp(o->record->device, device)) ||
-                o->verdict == EXAM_IDLE ||
-                strcmp(answer, o->verdict == EXAM_MISSED ? "passed" : say_answer(arena, o)))
+                o->verdict == EXAM_IDLE || strcmp(answer, o->verdict == EXAM_MISSED ? "passed" : say_answer(arena, o)))
                 continue;
             done[k] = true;
             n++;
@@ -95,9 +91,10 @@ static void put_totals(FILE *f, const struct exam *exam, const char *device, con
 {
     struct exam_score s = exam_score(exam, device);
     size_t judged = s.judged ? s.judged : 1;
-    fprintf(f, "%s%zu faults: detected %zu (%.0f %%); named, or honestly open, %zu (%.1f %%); place right %zu of %zu; ", lead,
-            s.judged, s.judged - s.of[EXAM_MISSED], 100.0 * (double)(s.judged - s.of[EXAM_MISSED]) / (double)judged,
-            s.named, 100.0 * (double)s.named / (double)judged, s.places, s.named);
+    fprintf(f, "%s%zu faults: detected %zu (%.0f %%); named, or honestly open, %zu (%.1f %%); place right %zu of %zu; ",
+            lead, s.judged, s.judged - s.of[EXAM_MISSED],
+            100.0 * (double)(s.judged - s.of[EXAM_MISSED]) / (double)judged, s.named,
+            100.0 * (double)s.named / (double)judged, s.places, s.named);
     fprintf(f, "confidently wrong %zu (%.1f %%); false alarms %zu of %zu look-alikes\n", s.of[EXAM_WRONG],
             100.0 * (double)s.of[EXAM_WRONG] / (double)judged, s.of[EXAM_ALARM], s.of[EXAM_ALARM] + s.of[EXAM_CLEAN]);
 }
@@ -113,8 +110,8 @@ static bool is_first(const struct lad_run *run, size_t k)
 
 void exam_show(FILE *f, struct lad_arena *arena, const struct exam *exam)
 {
-    fprintf(f, "\n%-6s %6s %5s %4s %7s %5s %6s %4s  %s\n", "class", "faults", "right", "open", "unnamed", "wrong", "missed",
-            "idle", "answers");
+    fprintf(f, "\n%-6s %6s %5s %4s %7s %5s %6s %4s  %s\n", "class", "faults", "right", "open", "unnamed", "wrong",
+            "missed", "idle", "answers");
     for (int i = 0; i < lad_n_classes; i++) {
         const char *id = lad_classes[i].id;
         struct line l = sum_class(exam, id, NULL);
@@ -126,10 +123,10 @@ void exam_show(FILE *f, struct lad_arena *arena, const struct exam *exam)
     fputc('\n', f);
     for (size_t k = 0; k < exam->run->n_devices; k++)
         if (is_first(exam->run, k))
-            put_totals(f, exam, exam->run->device[k].slug,
-                       lad_printf(arena, "EXAM %s: ", exam->run->device[k].slug));
+            put_totals(f, exam, exam->run->device[k].slug, lad_printf(arena, "EXAM %s: ", exam->run->device[k].slug));
     if (exam->repeats)
-        fprintf(f, "EXAM clean ladder, %u times: %zu alarms in %zu cases\n", exam->repeats, exam->n_alarms, exam->n_clean);
+        fprintf(f, "EXAM clean ladder, %u times: %zu alarms in %zu cases\n", exam->repeats, exam->n_alarms,
+                exam->n_clean);
     put_totals(f, exam, NULL, "EXAM all: ");
     fprintf(f, "EXAM %s in %.0f s\n", exam_passed(exam) ? "passed" : "not passed", (double)exam->time_ns / 1e9);
 }
@@ -164,8 +161,8 @@ static json_t *make_mark(struct lad_arena *arena, const struct exam_mark *m)
     set_text(json, arena, "calls", m->why.calls);
     json_object_set_new(json, "place_right", json_boolean(m->place));
     for (size_t i = 0; i < r->n_trials; i++)
-        json_array_append_new(trials, json_pack("{s:s, s:s, s:f}", "name", r->trial[i].name, "result", r->trial[i].result,
-                                                "seconds", (double)r->trial[i].time_ns / 1e9));
+        json_array_append_new(trials, json_pack("{s:s, s:s, s:f}", "name", r->trial[i].name, "result",
+                                                r->trial[i].result, "seconds", (double)r->trial[i].time_ns / 1e9));
     json_object_set_new(json, "experiments", trials);
     json_object_set_new(json, "seconds", json_real((double)r->time_ns / 1e9));
     json_t *seen = json_array();
@@ -180,11 +177,12 @@ static json_t *make_mark(struct lad_arena *arena, const struct exam_mark *m)
 static json_t *make_totals(const struct exam *exam, const char *device)
 {
     struct exam_score s = exam_score(exam, device);
-    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "device", device, "faults", (json_int_t)s.judged,
-                     "detected", (json_int_t)(s.judged - s.of[EXAM_MISSED]), "named", (json_int_t)s.named, "open",
-                     (json_int_t)s.of[EXAM_OPEN], "confidently_wrong", (json_int_t)s.of[EXAM_WRONG], "places_right",
-                     (json_int_t)s.places, "idle", (json_int_t)s.of[EXAM_IDLE], "experiments", (json_int_t)s.trials,
-                     "false_alarms", (json_int_t)s.of[EXAM_ALARM]);
+    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "device", device, "faults",
+                     (json_int_t)s.judged, "detected", (json_int_t)(s.judged - s.of[EXAM_MISSED]), "named",
+                     (json_int_t)s.named, "open", (json_int_t)s.of[EXAM_OPEN], "confidently_wrong",
+                     (json_int_t)s.of[EXAM_WRONG], "places_right", (json_int_t)s.places, "idle",
+                     (json_int_t)s.of[EXAM_IDLE], "experiments", (json_int_t)s.trials, "false_alarms",
+                     (json_int_t)s.of[EXAM_ALARM]);
 }
 
 static json_t *make_matrix(const struct exam *exam)
@@ -218,12 +216,12 @@ bool exam_write_json(FILE *f, const void *arg)
     for (const struct exam_row *row = exam->row; row < exam->row + exam->n_rows; row++)
         if (!row->case_id)
             json_array_append_new(unshown, json_pack("{s:s, s:s}", "name", row->fault, "why", row->open));
-    json_t *all = json_pack("{s:s, s:s, s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}", "format",
-                            "gpuladder-exam-1", "version", exam->run->version, "host", exam->run->host, "seconds",
-                            (double)exam->time_ns / 1e9, "passed", exam_passed(exam), "totals", make_totals(exam, NULL),
-                            "devices", devices, "matrix", make_matrix(exam), "faults", marks, "without_a_case", unshown,
-                            "clean_ladder", "times", (json_int_t)exam->repeats, "cases", (json_int_t)exam->n_clean,
-                            "alarms", (json_int_t)exam->n_alarms);
+    json_t *all =
+        json_pack("{s:s, s:s, s:s, s:f, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}", "format", "gpuladder-exam-1",
+                  "version", exam->run->version, "host", exam->run->host, "seconds", (double)exam->time_ns / 1e9,
+                  "passed", exam_passed(exam), "totals", make_totals(exam, NULL), "devices", devices, "matrix",
+                  make_matrix(exam), "faults", marks, "without_a_case", unshown, "clean_ladder", "times",
+                  (json_int_t)exam->repeats, "cases", (json_int_t)exam->n_clean, "alarms", (json_int_t)exam->n_alarms);
     int failed = json_dumpf(all, f, JSON_INDENT(1));
     json_decref(all);
     lad_arena_destroy(&arena);
@@ -240,7 +238,9 @@ bool exam_write_markdown(FILE *f, const void *arg)
             continue;
         fprintf(f, "## %s\n\n", slug);
         put_totals(f, exam, slug, "");
-        fputs("\n| class | faults | right | open | unnamed | wrong | missed | idle | answers |\n|---|---|---|---|---|---|---|---|---|\n", f);
+        fputs("\n| class | faults | right | open | unnamed | wrong | missed | idle | answers "
+              "|\n|---|---|---|---|---|---|---|---|---|\n",
+              f);
         for (int i = 0; i < lad_n_classes; i++) {
             struct line l = sum_class(exam, lad_classes[i].id, slug);
             if (l.n)
@@ -274,18 +274,26 @@ struct lad_run *exam_as_run(struct lad_arena *arena, const struct exam *exam)
             bool good = m->verdict == EXAM_CLEAN || (m->verdict <= EXAM_OPEN && m->place);
             if (strcmp(m->record->device, d->slug))
                 continue;
-            *LAD_PUSH(arena, run->record, run->n_records) = (struct lad_record){
-                .id = name_of(m), .file = m->record->file, .group = "exam", .rung = m->record->rung, .device = d->slug,
-                .proves = m->row ? m->row->cause : m->record->proves, .spec = d->spec, .seed = run->seed, .exit_code = -1,
-                .time_ns = m->record->time_ns, .tries = 1,
-                .status = good                        ? LAD_STATUS_PASS
-                          : m->verdict == EXAM_IDLE   ? LAD_STATUS_SKIP
-                          : m->verdict == EXAM_ABSENT ? LAD_STATUS_MISSING
-                                                      : LAD_STATUS_FAIL,
-                .type = good || m->verdict == EXAM_IDLE ? NULL : "ladder.exam",
-                .message = good ? NULL
-                                : lad_printf(arena, "%s: %s %s", exam_verdict_text(m->verdict), say_answer(arena, m),
-                                             say_more(arena, m))};
+            *LAD_PUSH(arena, run->record, run->n_records) =
+                (struct lad_record){.id = name_of(m),
+                                    .file = m->record->file,
+                                    .group = "exam",
+                                    .rung = m->record->rung,
+                                    .device = d->slug,
+                                    .proves = m->row ? m->row->cause : m->record->proves,
+                                    .spec = d->spec,
+                                    .seed = run->seed,
+                                    .exit_code = -1,
+                                    .time_ns = m->record->time_ns,
+                                    .tries = 1,
+                                    .status = good                        ? LAD_STATUS_PASS
+                                              : m->verdict == EXAM_IDLE   ? LAD_STATUS_SKIP
+                                              : m->verdict == EXAM_ABSENT ? LAD_STATUS_MISSING
+                                                                          : LAD_STATUS_FAIL,
+                                    .type = good || m->verdict == EXAM_IDLE ? NULL : "ladder.exam",
+                                    .message = good ? NULL
+                                                    : lad_printf(arena, "%s: %s %s", exam_verdict_text(m->verdict),
+                                                                 say_answer(arena, m), say_more(arena, m))};
         }
     run->complete = true;
     return run;

@@ -22,7 +22,7 @@ struct lane {
     struct lad_record *at, *end; /* the record in hand or next */
     struct lad_child *child;
     const struct lad_record *layered; /* the record that the child was started for, with its layer; or NULL */
-    const struct lad_case *sent; /* what the worker is at */
+    const struct lad_case *sent;      /* what the worker is at */
     uint64_t sent_ns, beat_ns;
     struct lad_record *last;             /* the last that the present worker completed */
     const struct lad_record *unwritten;  /* settled, but neither journalled nor shown */
@@ -274,8 +274,10 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
                    json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I}}", "run", "file", c->file, "case", c->id,
                              "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
                              state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
-                             state != LANE_CASE ? NULL : l->at->inject ? l->at->inject : lad_faults_text(r->arena, r->options), "timeout_s",
-                             (json_int_t)(limit_ns / 1000000000u)));
+                             state != LANE_CASE ? NULL
+                             : l->at->inject    ? l->at->inject
+                                                : lad_faults_text(r->arena, r->options),
+                             "timeout_s", (json_int_t)(limit_ns / 1000000000u)));
     /* Where nobody listens any more the end of the worker is on its way. */
 }
 
@@ -299,8 +301,7 @@ static bool fits_layer(const struct lane *l)
 {
     if (!l->layered || !l->at->layer)
         return !l->layered && !l->at->layer;
-    return l->layered == l->at ||
-           (!l->layered->inject && !l->at->inject && !strcmp(l->layered->layer, l->at->layer));
+    return l->layered == l->at || (!l->layered->inject && !l->at->inject && !strcmp(l->layered->layer, l->at->layer));
 }
 
 static void send_next(struct runner *r, struct lane *l)
@@ -320,7 +321,8 @@ static void send_next(struct runner *r, struct lane *l)
         if (l->child && !fits_layer(l))
             lad_child_destroy(&l->child);
         if (!l->child) {
-            const char **env = l->at->layer ? lad_layer_env(r->arena, l->at->layer, l->at->inject ? l->at->inject : "") : NULL;
+            const char **env =
+                l->at->layer ? lad_layer_env(r->arena, l->at->layer, l->at->inject ? l->at->inject : "") : NULL;
             l->layered = l->at->layer ? l->at : NULL;
             fresh = l->layered;
             l->child = !l->layered ? lad_worker_take(r->arena, l->device->icd, &fresh)
