@@ -101,7 +101,7 @@ static void test_record(void)
     struct lad_record want = make_record(), got = pass_on(&want);
     /* A new member of these needs its row in record.c, and a line here. */
     if (sizeof(void *) == 8) {
-        CU_ASSERT_EQUAL(sizeof want, 352);
+        CU_ASSERT_EQUAL(sizeof want, 360);
         CU_ASSERT_EQUAL(sizeof(struct lad_seen), 112);
     }
 #define SAME_TEXT(member) CU_ASSERT(got.member && !strcmp(got.member, want.member))

@@ -70,7 +70,7 @@ check "version" eval 'got 0 --version && grep -qE "^gpuladder [0-9]+\.[0-9]+\.[0
 check "version -v" eval 'got 0 version -v && says backends'
 check "help" eval 'got 0 help && says Commands:'
 commands=$("$tool" __complete commands)
-check "all nine commands" [ "$(echo $commands)" = "devices doctor explain help list report run version vm" ]
+check "all ten commands" [ "$(echo $commands)" = "devices doctor exam explain help list report run version vm" ]
 "$tool" help --man >man.1
 "$tool" help --completion >completion.bash
 grep -oE '^OPTION\([^,]*, "[a-z-]+"' "$here/harness/options.def" | grep -oE '"[a-z-]+"' | tr -d '"' >options
