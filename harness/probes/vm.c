@@ -3,9 +3,9 @@
  * A program of the scheduler VM on the device and in the reference, compared after every launch.
  *
  * Params: program (name of a built-in one, pico:N, or a file), mode (direct, table, packed), and optionally count,
- * slice (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take) and
- * log (what instance 0 must print, \n between lines). harm (zeros, swapped, shifted) spoils table number `table` on
- * purpose: then the case passes when the detectors report it, and only it.
+ * slice (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take), log
+ * (what instance 0 must print, \n between lines), unchecked (yes) and plusarg (several). harm (zeros, swapped, shifted)
+ * spoils table number `table` on purpose: then the case passes when the detectors report it, and only it.
  */
 #include "../vm/vm.h"
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct bench { /* both sides of the comparison */
     struct lad_vm_image *image[2]; /* reference, device */
     struct lad_vm_host *host[2];
     struct lad_vm_device *device;
-    uint64_t launches;
+    uint64_t launches, launch_ns;
 };
 
 static bool open_sides(struct bench *b)
@@ -32,7 +32,7 @@ static bool open_sides(struct bench *b)
             return false;
         }
         b->host[i] = lad_vm_host_create(b->image[i]);
-        b->host[i]->quiet = true;
+        lad_vm_equip(&b->setup, b->host[i]);
     }
     uint64_t start = lad_now_ns();
     b->device = lad_vm_device_open(b->gpu, b->image[1], &b->setup.want, &fate, &why);
@@ -119,7 +119,9 @@ static bool look_after(struct bench *b)
         if (!lad_vm_fetch_matches(b->image[1], g, &why))
             return fail(b, "ladder.vm.bytecode-mismatch", &why);
     if (!lad_vm_compare(b->image[0], b->image[1], &diff)) {
-        lad_vm_diff_text(&diff, &why);
+        struct lad_vm_why text;
+        lad_vm_diff_text(&diff, &text);
+        lad_vm_because(&why, "reference and device differ: %.220s", text.text);
         return fail(b, "ladder.vm.differs", &why);
     }
     return lad_vm_guards_hold(b->image[1], &why) || fail(b, "ladder.vm.guard", &why);
@@ -140,8 +142,9 @@ static bool run_beside(struct bench *b)
         start = lad_now_ns();
         if (!lad_vm_device_launch(b->device))
             return lad_vm_api_failed(&b->setup, b->gpu, "launching");
+        b->launch_ns += lad_now_ns() - start;
         if (!b->launches++)
-            b->r->first_ns = lad_now_ns() - start;
+            b->r->first_ns = b->launch_ns;
         if (!look_after(b))
             return false;
         bool stuck = !moved;
@@ -165,6 +168,18 @@ static char *wanted_log(const struct bench *b)
     if (log)
         *to = 0;
     return log;
+}
+
+static void tell_figures(struct bench *b, const struct lad_vm_device_figures *f)
+{
+    const struct {
+        enum lad_obs_name name;
+        uint64_t value;
+    } figure[] = {{LAD_OBS_VM_LAUNCHES, f->launches},         {LAD_OBS_VM_DISPATCHES, f->dispatches},
+                  {LAD_OBS_VM_INSTRUCTIONS, f->instructions}, {LAD_OBS_VM_ACTIVATIONS, f->activations},
+                  {LAD_OBS_VM_LAUNCH_NS, b->launch_ns},       {LAD_OBS_VM_DISPATCH_NS, f->dispatch_ns}};
+    for (size_t i = 0; i < LAD_N(figure); i++)
+        lad_observe(b->arena, b->r, figure[i].name, NULL, (int64_t)figure[i].value);
 }
 
 static bool look_at_end(struct bench *b)
@@ -194,6 +209,7 @@ static bool look_at_end(struct bench *b)
     }
     if (!lad_vm_device_figures(b->device, &f))
         return lad_vm_api_failed(&b->setup, b->gpu, "reading the counters");
+    tell_figures(b, &f);
     lad_record_fact(b->arena, b->r, '+',
                     "%llu launches in %llu dispatches, %llu instructions, %llu activations; equal after each launch",
                     (unsigned long long)f.launches, (unsigned long long)f.dispatches,

@@ -232,7 +232,8 @@ static bool apply(struct assembler *a, const struct fixup *f)
     if (f->proc && f->kind != FIX_PROC)
         of = value;
     if (f->label && !lad_vm_asm_get(a, 'l', lad_printf(a->arena, "%u.%s", of, f->label), &value))
-        return lad_vm_asm_fail(a, "no label '%s' in process %s", f->label, f->proc ? f->proc : "this");
+        return lad_vm_asm_fail(a, "no label '%s' in %s%s", f->label, f->proc ? "process " : "this process",
+                               f->proc ? f->proc : "");
     if (f->kind == FIX_AFTER)
         a->rpt[f->at].after = value;
     else if (f->kind == FIX_BEGIN)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gpuladder vm run: one program in one binding mode or in all of them, step by step beside each other. */
+/* gpuladder vm run: one program in one binding mode or in all of them, step by step beside each other; then on the
+ * devices that are named (beside.c). */
 #include "vm.h"
 #include <ctype.h>
 #include <libgen.h>
@@ -12,6 +13,7 @@ struct side { /* one run of the program */
     const char *name;
     struct lad_vm_image *image;
     struct lad_vm_host *host;
+    uint64_t ns; /* of its launches */
 };
 
 struct watcher { /* --trace, in front of the dump */
@@ -130,8 +132,11 @@ static bool run_sides(struct side *side, size_t n, uint64_t deadline, uint64_t *
         }
         uint64_t mark = lad_vm_mark(side[0].image);
         bool stuck = !moved;
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            uint64_t start = lad_now_ns();
             lad_vm_launch_reference(side[i].image);
+            side[i].ns += lad_now_ns() - start;
+        }
         ++*launches;
         if (lad_verbosity > 0 && (*launches == 1 || lad_verbosity > 1))
             print_lines(&side[0], *launches);
@@ -229,9 +234,30 @@ static int run_program(struct lad_arena *arena, const struct lad_options *o, con
     status = finish(o, &side[0], held, launches);
     if (!dumped)
         status = LAD_EXIT_HARNESS;
+    if (*o->device && held && status <= LAD_EXIT_FAILED) {
+        const struct lad_vm_plea plea = {o, name, plusargs, side[0].ns};
+        close_sides(side, n);
+        fflush(stdout);
+        int devices = lad_vm_beside(arena, &plea);
+        return devices ? devices : status;
+    }
 out:
     close_sides(side, n);
     return status;
+}
+
+/* What would mean nothing. */
+static bool check_options(const struct lad_options *o)
+{
+    const char *idle = *o->device                              ? NULL
+                       : o->json                               ? "--json"
+                       : *o->inject                            ? "--inject"
+                       : o->plugin                             ? "--plugin"
+                       : strcmp(o->output, LAD_DEFAULT_OUTPUT) ? "--output"
+                                                               : NULL;
+    if (idle)
+        lad_error("vm run: %s is about devices, and only the reference runs without --device", idle);
+    return !idle;
 }
 
 int lad_vm_command_run(struct lad_arena *arena, const struct lad_options *o, const char *name, const char **args)
@@ -249,6 +275,8 @@ int lad_vm_command_run(struct lad_arena *arena, const struct lad_options *o, con
         }
         plusargs[i] = args[i] + 1;
     }
+    if (!check_options(o) || !lad_faults_prepare(arena, o))
+        return LAD_EXIT_USAGE;
     switch (lad_vm_load(arena, name, o->unchecked, &p, &why)) {
     case LAD_VM_REJECTED:
         if (*why.text)

@@ -254,10 +254,11 @@ static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_
                                 .scalars = scalars,
                                 .reach = d->table,
                                 .n_reach = table ? VM_TABLES : 0};
+    uint64_t start = lad_now_ns();
     d->figures.dispatches++;
     if (!lad_gpu_dispatch(d->gpu, &what) || !lad_gpu_barrier(d->gpu) || !lad_gpu_wait(d->gpu))
         return false;
-    d->figures.device_ns += d->gpu->times.device_ns ? d->gpu->times.device_ns : d->gpu->times.host_ns;
+    d->figures.dispatch_ns += lad_now_ns() - start;
     return true;
 }
 
@@ -347,14 +348,14 @@ bool lad_vm_device_probe(struct lad_vm_device *d, struct lad_vm_text *text, enum
 {
     uint32_t scalars[3] = {PROBE_ITEMS, 0, 1}, got[PROBE_WORDS] = {0};
     struct lad_kernel *kernel = get_kernel(d->gpu, probes[d->image->shape.binding]);
-    uint64_t dispatches = d->figures.dispatches, device_ns = d->figures.device_ns;
+    uint64_t dispatches = d->figures.dispatches, dispatch_ns = d->figures.dispatch_ns;
     *fate = LAD_VM_FAILED;
     if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !push_changes(d) ||
         !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got) || !dispatch(d, kernel, PROBE_ITEMS, d->seen, scalars) ||
         !lad_gpu_read(d->gpu, d->seen, 0, got, sizeof got))
         return false;
     d->figures.dispatches = dispatches;
-    d->figures.device_ns = device_ns;
+    d->figures.dispatch_ns = dispatch_ns;
     memcpy(d->first_ops, got + 3 * VM_TABLES, sizeof d->first_ops);
     *fate = LAD_VM_DONE;
     return compare_probe(d, got, text);

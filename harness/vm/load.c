@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program by its name: a program file, assembly text, or one of the built-in workload. */
+/* A program by its name: a program file, assembly text, one of the built-in workload, or a built-in example. */
+#include "../registry.h"
 #include "vm.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@ static bool read_any(struct lad_arena *arena, const char *name, struct lad_vm_pr
     size_t bytes;
     if (!strncmp(name, "pico:", 5))
         return read_pico(arena, name + 5, p, why);
+    for (const struct lad_embedded *e = lad_vm_programs; e->name; e++)
+        if (!strcmp(e->name, name))
+            return lad_vm_assemble(arena, (const char *)e->start, name, p, why);
     char *text = lad_read_file(arena, name, MOST_BYTES, &bytes);
     if (!text)
         return false;

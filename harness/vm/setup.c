@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a case says about a program of the scheduler VM: which one, in which shape, and what is spoilt on purpose. */
-#include "../registry.h"
 #include "vm.h"
 #include <ctype.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,24 +72,27 @@ static bool read_params(struct lad_vm_setup *s)
 
 static bool load(struct lad_vm_setup *s)
 {
-    const char *name = lad_vm_param(s, "program");
-    const struct lad_embedded *e = lad_vm_programs;
+    const char *name = lad_vm_param(s, "program"), *unchecked = lad_vm_param(s, "unchecked");
     struct lad_vm_why why = {""};
-    enum lad_vm_verdict verdict;
-    while (name && e->name && strcmp(e->name, name))
-        e++;
-    if (name && e->name)
-        verdict = lad_vm_assemble(s->arena, (const char *)e->start, name, &s->program, &why)
-                      ? lad_vm_check(&s->program, false, &why)
-                      : LAD_VM_REJECTED;
-    else
-        verdict = name ? lad_vm_load(s->arena, name, false, &s->program, &why) : LAD_VM_REJECTED;
+    enum lad_vm_verdict verdict =
+        lad_vm_load(s->arena, name ? name : "", unchecked && !strcmp(unchecked, "yes"), &s->program, &why);
     if (verdict == LAD_VM_SKIPPED)
         lad_record_set(s->arena, s->r, LAD_STATUS_SKIP, NULL, "%s", why.text);
     else if (verdict == LAD_VM_REJECTED)
         lad_record_set(s->arena, s->r, LAD_STATUS_ERROR, "ladder.case", "%s: program %s: %s", s->c->file,
-                       name ? name : "(none)", why.text);
+                       name ? name : "(none)", *why.text ? why.text : "cannot be read");
     return verdict == LAD_VM_GOOD;
+}
+
+void lad_vm_equip(const struct lad_vm_setup *s, struct lad_vm_host *host)
+{
+    const char **plusargs = lad_alloc(s->arena, (s->c->n_params + 1) * sizeof *plusargs);
+    for (size_t i = 0, n = 0; i < s->c->n_params; i++)
+        if (!strcmp(s->c->params[i].name, "plusarg"))
+            plusargs[n++] = s->c->params[i].value.text;
+    host->quiet = true;
+    host->plusargs = plusargs;
+    host->folder = dirname(lad_strdup(s->arena, lad_vm_param(s, "program")));
 }
 
 bool lad_vm_setup(struct lad_vm_setup *s, const struct lad_case *c, struct lad_arena *arena, struct lad_record *r)

@@ -303,7 +303,8 @@ bool lad_vm_device_pull(struct lad_vm_device *);
 /* Are the tables that the kernel only reads still what was uploaded? */
 bool lad_vm_device_kept(struct lad_vm_device *, struct lad_vm_why *);
 struct lad_vm_device_figures {
-    uint64_t launches, dispatches, instructions, activations, device_ns;
+    uint64_t launches, dispatches, instructions, activations;
+    uint64_t dispatch_ns; /* from a dispatch to the end of the wait for it, on the host's clock */
 };
 /* Instructions and activations are counted by the kernel. */
 bool lad_vm_device_figures(struct lad_vm_device *, struct lad_vm_device_figures *);
@@ -319,20 +320,30 @@ struct lad_vm_setup {
     struct lad_vm_shape shape;
     struct lad_vm_device_want want;
 };
-/* From the params program, mode, count, slice, placement, fuel, harm, table and from. False: the record says why. */
+/* From the params program, unchecked, mode, count, slice, placement, fuel, harm, table and from. False: the record says
+ * why. */
 bool lad_vm_setup(struct lad_vm_setup *, const struct lad_case *, struct lad_arena *, struct lad_record *);
 const char *lad_vm_param(const struct lad_vm_setup *, const char *name); /* NULL: not given */
 bool lad_vm_param_number(const struct lad_vm_setup *, const char *name, uint64_t most, uint64_t *); /* untouched then */
+/* What the program's services find: data files beside it, and the params named plusarg; and they say nothing. */
+void lad_vm_equip(const struct lad_vm_setup *, struct lad_vm_host *);
 /* Puts gpu->fail into the record; false. */
 bool lad_vm_api_failed(const struct lad_vm_setup *, const struct lad_gpu *, const char *doing);
 
 /* ---- load.c: a program by name; cli.c: gpuladder vm run
  * ----------------------------------------------------------------- */
 
-/* A program file, assembly text, or pico:N. LAD_VM_REJECTED after lad_error where it cannot be read; otherwise the
- * checks' verdict with the reason in why, nothing printed. */
+/* A program file, assembly text, pico:N, or the name of a built-in one. LAD_VM_REJECTED after lad_error where it cannot
+ * be read; otherwise the checks' verdict with the reason in why, nothing printed. */
 enum lad_vm_verdict lad_vm_load(struct lad_arena *, const char *name, bool unchecked, struct lad_vm_program *,
                                 struct lad_vm_why *);
+/* beside.c: the same on the devices of --device, each mode in a case of its own; exit status. */
+struct lad_vm_plea {
+    const struct lad_options *options;
+    const char *program, *const *plusargs;
+    uint64_t reference_ns; /* what the reference took for its launches */
+};
+int lad_vm_beside(struct lad_arena *, const struct lad_vm_plea *);
 int lad_vm_command_run(struct lad_arena *, const struct lad_options *, const char *program, const char **plusargs);
 
 #endif
