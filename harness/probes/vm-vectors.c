@@ -53,14 +53,14 @@ static bool read_params(struct job *job, const struct lad_case *c)
 /* The vector's ways that the case asks for, moved to the front. */
 static size_t choose_ways(const struct job *job, const struct lad_vm_vector *v, size_t turn, struct lad_vm_way *way)
 {
-    size_t all = lad_vm_ways(v, way), each = all / 3, slices = v->one_slice ? 1 : 3, n = 0;
+    size_t all = lad_vm_ways(v, way), each = all / 3, slices = each / 4, n = 0;
     struct lad_vm_way *mine = way + job->mode * each;
     if (job->spread) {
         way[0] = mine[turn % each];
         return 1;
     }
-    for (size_t i = 0; i < each; i++) /* one that has but one slicing of its own runs with the first */
-        if (!job->slice || (size_t)job->slice - 1 == i % slices)
+    for (size_t i = 0; i < each; i++) /* slicings of its own run with the first three in turn */
+        if (!job->slice || (size_t)job->slice - 1 == i % slices % 3)
             way[n++] = mine[i];
     return n;
 }
