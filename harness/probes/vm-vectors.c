@@ -114,8 +114,7 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     struct lad_vm_vectors all = {0};
     if (!read_params(&job, c))
         return;
-    lad_vm_vectors_operators(arena, &all);
-    if (!lad_vm_vectors_written(arena, &all)) {
+    if (!lad_vm_vectors_all(arena, &all)) {
         lad_record_set(arena, r, LAD_STATUS_ERROR, "ladder.case", "the vectors cannot be read");
         return;
     }

@@ -117,3 +117,10 @@ bool lad_vm_vectors_written(struct lad_arena *arena, struct lad_vm_vectors *all)
             return false;
     return true;
 }
+
+bool lad_vm_vectors_all(struct lad_arena *arena, struct lad_vm_vectors *all)
+{
+    lad_vm_vectors_operators(arena, all);
+    lad_vm_vectors_fuzz(arena, all);
+    return lad_vm_vectors_written(arena, all);
+}

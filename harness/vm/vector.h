@@ -49,6 +49,7 @@ struct lad_vm_vectors {
 /* ---- vector.c: reading. False after lad_error with file:line ---- */
 
 bool lad_vm_vectors_written(struct lad_arena *, struct lad_vm_vectors *); /* those of cases/vm, by file and name */
+bool lad_vm_vectors_all(struct lad_arena *, struct lad_vm_vectors *);     /* they, and all that are made */
 
 /* ---- vector_run.c: running ---- */
 
@@ -89,5 +90,19 @@ void lad_vm_bits_planes(const struct lad_vm_bits *, uint64_t *val, uint64_t *xz)
 struct lad_vm_bits lad_vm_bits_unary(uint32_t sub, bool is_signed, struct lad_vm_bits, uint32_t width);
 struct lad_vm_bits lad_vm_bits_binary(uint32_t sub, bool is_signed, bool rhs_signed, struct lad_vm_bits,
                                       struct lad_vm_bits, uint32_t width);
+
+/* ---- vector_fuzz.c: random operations with a Verilog simulator's results ---- */
+
+enum { LAD_VM_FUZZES = 4000, LAD_VM_FUZZ_SEED = 0x4ADF }; /* other ones need another cases/vm/data.fuzz */
+struct lad_vm_fuzz {
+    bool is_unary, is_signed;
+    uint32_t sub, width;
+    struct lad_vm_bits l, r;
+};
+void lad_vm_vectors_fuzz(struct lad_arena *, struct lad_vm_vectors *);
+void lad_vm_fuzz_draw(uint64_t *seed, struct lad_vm_fuzz *);
+void lad_vm_fuzz_verilog(FILE *, const struct lad_vm_fuzz *, unsigned n); /* prints its result at time n + 1 */
+struct lad_vm_bits lad_vm_fuzz_result(const struct lad_vm_fuzz *);        /* by bits.c */
+const char *lad_vm_fuzz_results(void);                                    /* the kept ones, a line each */
 
 #endif
