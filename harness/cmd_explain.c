@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gpuladder explain: the longer text on a rung, a case, a root cause, a status or a type of failure. */
+#include "../backends/layers/inject.h"
 #include "harness.h"
 #include <string.h>
 #include <strings.h>
@@ -30,12 +31,58 @@ static const struct type types[] = {
 #undef TYPE
 };
 
-static void print_class(const struct lad_class *c)
+static void print_part(const char *lead, const char *text)
 {
-    printf("%s: %s\n\n  looks  ", c->id, c->name);
-    lad_wrap(stdout, c->looks, 9, 9);
-    printf("  apart  ");
-    lad_wrap(stdout, c->apart, 9, 9);
+    printf("  %-9s", lead);
+    lad_wrap(stdout, text, 11, 11);
+}
+
+/* Its look-alikes, and what parts them. */
+static void print_pairs(struct lad_arena *arena, const struct lad_class *c)
+{
+    static const struct {
+        const char *a, *b, *trial, *how;
+    } pairs[] = {
+#define CAUSE(...)
+#define CALL(...)
+#define PAIR(a, b, trial, how) {a, b, trial, how},
+#include "diagnose.def"
+#undef CAUSE
+#undef CALL
+#undef PAIR
+    };
+    const char *lead = "not";
+    for (size_t i = 0; i < LAD_N(pairs); i++) {
+        bool first = !strcmp(pairs[i].a, c->id);
+        if (!first && strcmp(pairs[i].b, c->id))
+            continue;
+        print_part(lead,
+                   lad_printf(arena, "%s: %s%s%s%s", first ? pairs[i].b : pairs[i].a, pairs[i].how,
+                              *pairs[i].trial ? " (experiment " : "", pairs[i].trial, *pairs[i].trial ? ")" : ""));
+        lead = "";
+    }
+}
+
+static void print_class(struct lad_arena *arena, const struct lad_class *c)
+{
+    const struct lad_remedy *r = &lad_remedies[c - lad_classes];
+    const char *lead = "reports";
+    char name[64];
+    printf("%s: %s\n\n", c->id, c->name);
+    print_part("what", r->what);
+    print_part("looks", c->looks);
+    print_part("apart", c->apart);
+    print_pairs(arena, c);
+    print_part("Vulkan", r->vulkan);
+    print_part("OpenCL", r->opencl);
+    for (const char *p = r->reports; *p; p += strcspn(p, "\n"), p += *p == '\n', lead = "")
+        print_part(lead, lad_printf(arena, "%.*s", (int)strcspn(p, "\n"), p));
+    for (int i = 0; i < LAD_FAULT_COUNT; i++)
+        if (!strcmp(lad_faults[i].id, c->id)) {
+            lad_fault_name((enum lad_fault_id)i, name, sizeof name);
+            print_part("see it", lad_printf(arena, "gpuladder run --inject %s makes one on purpose", name));
+            break;
+        }
 }
 
 static void print_rung(const struct lad_rung *r, const struct lad_cases *cases)
@@ -136,7 +183,7 @@ static const char *find_near(const char *word, const struct lad_cases *cases)
 }
 
 /* False: the word is none of the things there are. */
-static bool explain(const char *word, const struct lad_cases *cases)
+static bool explain(struct lad_arena *arena, const char *word, const struct lad_cases *cases)
 {
     const struct lad_rung *rung = lad_rung_find(word);
     const struct type *type = find_type(word);
@@ -144,7 +191,7 @@ static bool explain(const char *word, const struct lad_cases *cases)
     bool found = false;
     for (int i = 0; i < lad_n_classes; i++) {
         if (!strcasecmp(lad_classes[i].id, word)) {
-            print_class(&lad_classes[i]);
+            print_class(arena, &lad_classes[i]);
             found = true;
         }
     }
@@ -199,7 +246,7 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     for (const char **word = options->args; *word; word++) {
         if (word != options->args)
             printf("\n");
-        if (explain(*word, &cases))
+        if (explain(arena, *word, &cases))
             continue;
         const char *near = find_near(*word, &cases);
         lad_error("explain: no rung, case, root cause, status or type '%s'%s%s%s; 'gpuladder explain' lists them",
@@ -211,4 +258,5 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 
 const struct lad_command lad_command_explain = {
     "explain", "explain a rung, a case, a root cause (B4), a status or a type of failure",
-    "[RUNG|CASE|CAUSE|STATUS|TYPE...]", run, "Without an argument it lists what can be explained."};
+    "[RUNG|CASE|CAUSE|STATUS|TYPE...]", run,
+    "Without an argument it lists what can be explained. Public reports are named as GitHub's owner/project#number."};

@@ -17,6 +17,12 @@ const struct lad_class lad_classes[] = {
 };
 const int lad_n_classes = LAD_N(lad_classes);
 
+#define REMEDY(id, what, vulkan, opencl, reports) {id, what, vulkan, opencl, reports},
+const struct lad_remedy lad_remedies[] = {
+#include "remedies.def"
+};
+_Static_assert(LAD_N(lad_remedies) == LAD_N(lad_classes), "one for each class");
+
 _Static_assert(LAD_N(lad_rungs) <= 32, "lad_rung.on is a set of 32 bits");
 _Static_assert(LAD_N(lad_classes) == 46, "45 root causes, and O1 for a test that cannot fail");
 
