@@ -230,6 +230,16 @@ static bool has_something_to_say(const struct lad_record *r)
     return r->status >= LAD_STATUS_FAIL && r->status != LAD_STATUS_MISSING;
 }
 
+/* Said while the case ran by itself; what was asked for afterwards has observations of its own. */
+static bool has_own_messages(const struct lad_record *r)
+{
+    size_t n = 0;
+    while (n < r->n_messages &&
+           (!strncmp(r->messages[n], "validation: ", 12) || !strncmp(r->messages[n], "kernel log: ", 12)))
+        n++;
+    return n < r->n_messages;
+}
+
 bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, struct lad_why *why)
 {
     struct lad_record r = *record;
@@ -245,7 +255,7 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
                                                          : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
                                                                                           : LAD_OBS_LOST),
                                             r.id, 0};
-    if (r.n_messages)
+    if (has_own_messages(&r))
         r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r.id, 0};
 
     if (!r.n_obs)

@@ -1,38 +1,209 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Experiments: the failed case once more with one thing changed, cheapest first, as long as they can tell something and
- * for a bounded time. What comes out is an observation like any other. */
+/* Experiments: the failed case once more with one thing changed (experiments.def). The next is the cheapest whose
+ * outcomes would lead to different answers, which the diagnosis itself says: it is asked what it would make of each.
+ * What comes out is an observation like any other. */
 #include "point.h"
 #include <string.h>
 
-#define EXPERIMENTS_NS 20000000000ull
-
-static const struct kind {
-    const char *name;
-    enum lad_obs_name cured; /* then: the same, changed */
-    struct lad_change change;
-    enum lad_obs_name only; /* makes sense only where this was observed; LAD_OBS_COUNT: always */
-} kinds[] = {
-    {"repeat", LAD_OBS_REPEAT_CURED, {0}, LAD_OBS_COUNT},
-    {"wait-each", LAD_OBS_WAIT_CURED, {.wait_each = true}, LAD_OBS_HAS_STAGES},
-    {"one-queue", LAD_OBS_ONE_QUEUE_CURED, {.one_queue = true}, LAD_OBS_HAS_QUEUES},
-    {"direct", LAD_OBS_DIRECT_CURED, {.direct = true}, LAD_OBS_HAS_INDIRECT},
-    {"whole-groups", LAD_OBS_WHOLE_CURED, {0}, LAD_OBS_HAS_DISPATCHES},
-    {"device-memory", LAD_OBS_COHERENT_CURED, {.device_memory = true}, LAD_OBS_HAS_MAPPED},
-    {"other-fill", LAD_OBS_FILL_CURED, {.zeros = true}, LAD_OBS_COUNT},
+static const struct lad_experiment kinds[] = {
+#define EXPERIMENT(SYM, name, where, only, member, environment, words)                                                 \
+    {name, words, LAD_WHERE_##where, only, environment, LAD_OBS_##SYM##_CURED, {.member = true}},
+#include "experiments.def"
+#undef EXPERIMENT
 };
 
-/* The next size that fills its workgroups; false where the case has none, or has it already. */
-static bool find_whole(struct lad_point *p, int64_t *value)
+const struct lad_experiment *lad_experiment_find(const char *name)
 {
-    int64_t local;
-    const struct lad_step *s = p->c->steps;
-    while (s < p->c->steps + p->c->n_steps && s->kind != LAD_STEP_DISPATCH)
-        s++;
-    if (!p->c->sweep || s == p->c->steps + p->c->n_steps || !s->items[0].text ||
-        strcmp(s->items[0].text, p->c->sweep) || !lad_point_value(p, s->local[0], 1, &local) || local < 2 ||
-        *value % local == 0)
+    for (size_t i = 0; i < LAD_N(kinds); i++)
+        if (!strcmp(kinds[i].name, name))
+            return &kinds[i];
+    return NULL;
+}
+
+static bool was_made(const struct lad_record *r, const struct lad_experiment *e)
+{
+    for (size_t i = 0; i < r->n_trials; i++)
+        if (!strcmp(r->trial[i].name, e->name))
+            return true;
+    return false;
+}
+
+static bool makes_sense(struct lad_arena *arena, const struct lad_record *r, const struct lad_experiment *e)
+{
+    char *words = lad_strdup(arena, e->only), *save = NULL;
+    for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
+        if (lad_observed(r, lad_obs_find(word)))
+            return true;
+    return !*e->only;
+}
+
+/* Would its outcomes, the observations that bear its name, lead to different answers? Where one is decided already,
+ * only another cause counts. */
+static bool splits(struct lad_arena *arena, const struct lad_record *record, const struct lad_experiment *e)
+{
+    struct lad_why now, why;
+    struct lad_record r = *record;
+    size_t n = strlen(e->name);
+    if (!lad_diagnose(arena, record, &now))
         return false;
-    *value += local - *value % local;
+    r.obs = lad_alloc(arena, (record->n_obs + 1) * sizeof *r.obs);
+    if (record->n_obs)
+        memcpy(r.obs, record->obs, record->n_obs * sizeof *r.obs);
+    r.n_obs++;
+    for (int i = 0; i < LAD_OBS_COUNT; i++) {
+        const char *name = lad_obs_name((enum lad_obs_name)i);
+        if (strncmp(name, e->name, n) || name[n] != '.')
+            continue;
+        r.obs[record->n_obs] = (struct lad_obs){name, NULL, 0};
+        if (!lad_diagnose(arena, &r, &why) || why.cause != now.cause ||
+            (now.sure != LAD_SURE_DECIDED && why.sure != now.sure))
+            return true;
+    }
+    return false;
+}
+
+const struct lad_experiment *lad_experiment_next(const struct lad_record *r,
+                                                 bool (*possible)(void *, const struct lad_experiment *), void *arg)
+{
+    const struct lad_experiment *next = NULL;
+    struct lad_arena *arena = lad_arena_create();
+    bool stop = lad_observed(r, LAD_OBS_HOST_SAME); /* the test itself is at fault */
+    for (size_t i = 0; !stop && !next && i < LAD_N(kinds); i++)
+        if (!was_made(r, &kinds[i]) && makes_sense(arena, r, &kinds[i]) && splits(arena, r, &kinds[i]) &&
+            possible(arg, &kinds[i]))
+            next = &kinds[i];
+    lad_arena_destroy(&arena);
+    return next;
+}
+
+static const struct lad_seen *first_wrong(const struct lad_record *r)
+{
+    for (size_t i = 0; i < r->n_seen; i++)
+        if (r->seen[i].n_wrong)
+            return &r->seen[i];
+    return NULL;
+}
+
+static const char *first_signature(const struct lad_record *r)
+{
+    const struct lad_seen *s = first_wrong(r);
+    return s ? s->signature : "";
+}
+
+/* Where the edge of what is right went at the larger size. */
+static void compare_edges(struct lad_arena *arena, struct lad_record *record, const struct lad_record *r)
+{
+    const struct lad_seen *a = first_wrong(record), *b = first_wrong(r);
+    if (!a || !b || strcmp(a->name, b->name) || b->n <= a->n)
+        return;
+    uint64_t right = a->n - a->n_wrong, more = b->n - b->n_wrong, times = b->n / a->n;
+    if (!right && more)
+        lad_observe(arena, record, LAD_OBS_EDGE_FIRST, a->name, (int64_t)times);
+    else if (right && right == more)
+        lad_observe(arena, record, LAD_OBS_EDGE_STAYS, a->name, (int64_t)times);
+    else if (right && b->n_wrong <= 2 * a->n_wrong + 256 && b->n_wrong * 4 < b->n)
+        lad_observe(arena, record, LAD_OBS_EDGE_REST, a->name, (int64_t)times);
+    else if (right && more >= right * times && more <= right * (times + 1))
+        lad_observe(arena, record, LAD_OBS_EDGE_GROWS, a->name, (int64_t)times);
+}
+
+static void keep_findings(struct lad_arena *arena, struct lad_record *record, const struct lad_experiment *e,
+                          const struct lad_record *r)
+{
+    static const enum lad_obs_name kept[] = {LAD_OBS_BOUND_RIGHT, LAD_OBS_BOUND_WRONG};
+    for (size_t i = 0; i < r->n_obs; i++)
+        for (size_t k = 0; k < LAD_N(kept); k++)
+            if (!strcmp(r->obs[i].name, lad_obs_name(kept[k])))
+                lad_observe(arena, record, kept[k], r->obs[i].on, r->obs[i].value);
+    if (e->cured == LAD_OBS_LARGER_CURED)
+        compare_edges(arena, record, r);
+    if (e->cured == LAD_OBS_SCALED_CURED && lad_observed(record, LAD_OBS_OUT_NAN) && !lad_observed(r, LAD_OBS_OUT_NAN))
+        lad_observe(arena, record, LAD_OBS_SCALED_FINITE, first_wrong(record) ? first_wrong(record)->name : NULL, 0);
+}
+
+void lad_experiment_end(struct lad_arena *arena, struct lad_record *record, const struct lad_experiment *e,
+                        const struct lad_record *r, uint64_t time_ns)
+{
+    static const char *const results[] = {"cured", "same", "changed"};
+    struct lad_trial *t = LAD_PUSH(arena, record->trial, record->n_trials);
+    *t = (struct lad_trial){.name = e->name, .result = "no", .time_ns = time_ns};
+    if (r->status == LAD_STATUS_SKIP || r->status == LAD_STATUS_MISSING) {
+        t->text = lad_printf(arena, "%s: cannot be made, %s", e->words, r->message ? r->message : "it came to no end");
+        return;
+    }
+    unsigned result = r->status == LAD_STATUS_PASS ? 0
+                      : r->status == record->status &&
+                              !strcmp(r->type ? r->type : "", record->type ? record->type : "") &&
+                              !strcmp(first_signature(r), first_signature(record))
+                          ? 1
+                          : 2;
+    enum lad_obs_name name = (enum lad_obs_name)(e->cured + result);
+    size_t before = record->n_obs;
+    keep_findings(arena, record, e, r);
+    lad_observe(arena, record, name, NULL, 0);
+    t->result = results[result];
+    t->text = lad_obs_text(arena, &record->obs[record->n_obs - 1]);
+    for (size_t i = before; i + 1 < record->n_obs; i++)
+        t->text = lad_printf(arena, "%s; %s", t->text, lad_obs_text(arena, &record->obs[i]));
+}
+
+/* ---- in the worker that found the failure -------------------------------------------------------------------- */
+
+struct here {
+    struct lad_point *p;
+    const struct lad_record *record;
+    int64_t sweep; /* at which the experiment runs */
+};
+
+/* The variable that is the number of items in x of the first dispatch, where all buffers go with it. */
+static const char *find_size(const struct lad_point *p, const struct lad_step **step)
+{
+    const struct lad_case *c = p->c;
+    const struct lad_step *s = c->steps;
+    while (s < c->steps + c->n_steps && s->kind != LAD_STEP_DISPATCH)
+        s++;
+    const char *name = s < c->steps + c->n_steps ? s->items[0].text : NULL;
+    if (!name)
+        return NULL;
+    *step = s;
+    if (c->sweep && !strcmp(c->sweep, name))
+        return name;
+    for (size_t i = 0; i < c->n_bufs; i++)
+        if (!c->bufs[i].count.text || !strstr(c->bufs[i].count.text, name))
+            return NULL;
+    for (size_t i = 0; i < c->n_vars; i++)
+        if (!strcmp(c->vars[i].name, name))
+            return name;
+    return NULL;
+}
+
+/* Sets the size that the experiment runs at; false where it has none, or it is the one that failed. */
+static bool set_size(struct here *h, const struct lad_experiment *e)
+{
+    struct lad_point *p = h->p;
+    const struct lad_step *step;
+    const char *name = find_size(p, &step);
+    int64_t n = 0, lanes, size;
+    p->resized = NULL;
+    h->sweep = h->record->sweep_failed;
+    if (e->cured != LAD_OBS_WHOLE_CURED && e->cured != LAD_OBS_ONE_GROUP_CURED && e->cured != LAD_OBS_LARGER_CURED)
+        return true;
+    bool swept = name && p->c->sweep && !strcmp(p->c->sweep, name);
+    for (size_t i = 0; name && i < p->scope.n; i++)
+        if (!strcmp(p->scope.name[i], name))
+            n = swept ? h->sweep : p->scope.value[i];
+    if (n <= 0 || !lad_point_value(p, step->local[0], 1, &lanes) || lanes < 2)
+        return false;
+    size = e->cured == LAD_OBS_WHOLE_CURED       ? n + (lanes - n % lanes) % lanes
+           : e->cured == LAD_OBS_ONE_GROUP_CURED ? lanes
+                                                 : 3 * n + 2 * lanes;
+    if (size == n)
+        return false;
+    if (swept)
+        h->sweep = size;
+    else
+        p->resized = name;
+    p->size = size;
     return true;
 }
 
@@ -46,55 +217,33 @@ static bool has_known_grids(const struct lad_point *p)
     return true;
 }
 
-static const char *first_signature(const struct lad_record *r)
+static bool is_possible_here(void *arg, const struct lad_experiment *e)
 {
-    for (size_t i = 0; i < r->n_seen; i++)
-        if (r->seen[i].n_wrong)
-            return r->seen[i].signature;
-    return "";
-}
-
-static bool make(struct lad_point *p, struct lad_record *record, const struct kind *k, int64_t value,
-                 bool (*run)(struct lad_point *, int64_t))
-{
-    struct lad_record r = {.id = record->id, .device = record->device, .seed = record->seed, .exit_code = -1};
-    uint64_t start = lad_now_ns();
-    p->r = &r;
-    p->change = k->change;
-    bool alive = run(p, value);
-    memset(&p->change, 0, sizeof p->change);
-    p->r = record;
-    if (r.status == LAD_STATUS_SKIP)
-        return alive;
-    int result = r.status == LAD_STATUS_PASS ? 0
-                 : r.status == record->status && !strcmp(r.type ? r.type : "", record->type) &&
-                         !strcmp(first_signature(&r), first_signature(record))
-                     ? 1
-                     : 2;
-    static const char *const results[] = {"cured", "same", "changed"};
-    enum lad_obs_name name = (enum lad_obs_name)(k->cured + (unsigned)result);
-    lad_observe(p->arena, record, name, p->c->sweep, value);
-    *LAD_PUSH(p->arena, record->trial, record->n_trials) = (struct lad_trial){
-        k->name, results[result], lad_obs_text(p->arena, &record->obs[record->n_obs - 1]), lad_now_ns() - start};
-    return alive;
+    struct here *h = arg;
+    return e->where == LAD_WHERE_HERE && (!e->change.direct || has_known_grids(h->p)) && set_size(h, e);
 }
 
 void lad_experiments(struct lad_point *p, struct lad_record *record, bool (*run)(struct lad_point *, int64_t))
 {
-    uint64_t was = p->gpu->deadline_ns, until = lad_now_ns() + EXPERIMENTS_NS;
+    uint64_t was = p->gpu->deadline_ns, until = lad_now_ns() + p->gpu->experiments_ns;
+    struct here h = {.p = p, .record = record};
+    const struct lad_experiment *e;
     bool alive = true;
-    if (p->gpu->drop) /* the mutation check asks for red, not for the cause */
+    if (p->gpu->drop || p->gpu->trial) /* the mutation check asks for red, not for the cause; no experiment on one */
         return;
     if (was && until > was)
         until = was;
     p->gpu->deadline_ns = until;
-    for (size_t i = 0; alive && i < LAD_N(kinds) && lad_now_ns() + record->time_ns < until; i++) {
-        const struct kind *k = &kinds[i];
-        int64_t value = record->sweep_failed;
-        if ((k->only != LAD_OBS_COUNT && !lad_observed(record, k->only)) || (k->change.direct && !has_known_grids(p)) ||
-            (k->cured == LAD_OBS_WHOLE_CURED && !find_whole(p, &value)))
-            continue;
-        alive = make(p, record, k, value, run);
+    while (alive && lad_now_ns() < until && (e = lad_experiment_next(record, is_possible_here, &h))) {
+        struct lad_record r = {.id = record->id, .device = record->device, .seed = record->seed, .exit_code = -1};
+        uint64_t start = lad_now_ns();
+        p->r = &r;
+        p->change = e->change;
+        alive = run(p, h.sweep);
+        memset(&p->change, 0, sizeof p->change);
+        p->resized = NULL;
+        p->r = record;
+        lad_experiment_end(p->arena, record, e, &r, lad_now_ns() - start);
     }
     p->gpu->deadline_ns = was;
 }

@@ -44,7 +44,7 @@ bool lad_write_file(const char *path, bool (*write)(FILE *, const void *), const
 bool lad_make_dir(const char *path); /* with parents; false after lad_error */
 extern int lad_verbosity; /* -1 with -q, 0, 1 with -v, 2 ... */
 
-/* ---- rungs.def, classes.def (tables), ladder.c ---------------------------------------------------------------- */
+/* ---- rungs.def, classes.def, remedies.def (tables), ladder.c ---------------------------------------------------------------- */
 
 struct lad_rung {
     int number;
@@ -62,6 +62,10 @@ struct lad_class { /* a root cause of the fault catalogue */
 };
 extern const struct lad_class lad_classes[];
 extern const int lad_n_classes;
+struct lad_remedy { /* the longer text on a class, in the same order */
+    const char *id, *what, *vulkan, *opencl, *reports; /* reports: a line each */
+};
+extern const struct lad_remedy lad_remedies[];
 
 /* ---- case.c: case text -> struct lad_case; nobody else reads case text -------------------------------------- */
 
@@ -269,6 +273,8 @@ struct lad_gpu {
     uint32_t n_recorded;     /* commands since the last wait */
     uint64_t deadline_ns;    /* lad_now_ns() at which waits give up; 0: none */
     struct lad_kept *kept;   /* kernels made so far */
+    const struct lad_experiment *trial; /* what runs is this experiment, or NULL */
+    uint64_t experiments_ns;            /* what may be spent on those of a failure, 0: none */
 };
 bool lad_gpu_open(struct lad_gpu *, const struct lad_backend *, size_t index, const struct lad_dev_info *);
 void lad_gpu_close(struct lad_gpu *);
@@ -438,6 +444,27 @@ struct lad_why {
 bool lad_diagnose(struct lad_arena *, const struct lad_record *, struct lad_why *);
 /* A line of diagnose.def that means nothing, in words, or NULL: for the tests. */
 const char *lad_diagnose_flaw(struct lad_arena *);
+
+/* ---- experiment.c: a failed case once more with one thing changed (experiments.def) -------------------------- */
+
+enum lad_where { LAD_WHERE_HERE, LAD_WHERE_FRESH, LAD_WHERE_HOST, LAD_WHERE_OTHER };
+struct lad_change {
+    bool none, wait_each, zeros, direct, one_queue, device_memory, coherent, bound_too, scaled, half;
+};
+struct lad_experiment {
+    const char *name, *words;
+    enum lad_where where;
+    const char *only, *environment;
+    enum lad_obs_name cured; /* then: the same, changed */
+    struct lad_change change;
+};
+const struct lad_experiment *lad_experiment_find(const char *name); /* or NULL */
+/* The cheapest that was not made, makes sense, is possible, and whose outcomes would lead to different answers, or NULL. */
+const struct lad_experiment *lad_experiment_next(const struct lad_record *,
+                                                 bool (*possible)(void *, const struct lad_experiment *), void *);
+/* Writes down in `record` what the experiment came to: r. */
+void lad_experiment_end(struct lad_arena *, struct lad_record *record, const struct lad_experiment *,
+                        const struct lad_record *r, uint64_t time_ns);
 
 /* ---- plan.c: cases x devices x filters; known results are joined here ---------------------------------------- */
 
@@ -628,8 +655,8 @@ struct lad_options {
     const char **device, **only, **include, **exclude, **cases, **baseline, **skips, **flakes, **require, **inject, **classes; /* NULL-terminated, never NULL */
     const char *caselist, *output, *junit, *json, *flavor, *color, *plugin, *github_summary, *markdown;
     int shard, shards;            /* 1-based; 0: all */
-    uint32_t timeout_s, jobs, retries;
-    bool seed_given, keep_going, fail_fast, dry_run, no_fork, no_builtin, man, completion;
+    uint32_t timeout_s, jobs, retries, experiments_s;
+    bool seed_given, keep_going, fail_fast, dry_run, no_fork, no_builtin, man, completion, validate;
     uint64_t seed;
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */

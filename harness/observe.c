@@ -718,6 +718,8 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         see(p, LAD_OBS_W_DYNAMIC, on, w[LAD_W_DYNAMIC]);
     if (count < wanted) {
         see(p, LAD_OBS_W_LOW, on, count);
+        if (count == lanes * ran->times && groups > 1)
+            see(p, LAD_OBS_W_LOW_ONE, on, count);
         uint64_t divided = groups / lanes + (groups % lanes != 0);
         if (lanes > 1 && groups > 1 && count % lanes == 0 &&
             (count == divided * lanes || count == groups / lanes * lanes))

@@ -64,7 +64,7 @@ bool lad_point_need(struct lad_point *p, enum lad_cap cap, uint64_t min)
                                         (unsigned long long)min, (unsigned long long)has));
 }
 
-static bool set_scope(struct lad_point *p, int64_t sweep)
+bool lad_point_scope(struct lad_point *p, int64_t sweep)
 {
     p->scope.n = 0;
     if (p->c->sweep) {
@@ -75,6 +75,8 @@ static bool set_scope(struct lad_point *p, int64_t sweep)
         int64_t v;
         if (!lad_point_value(p, p->c->vars[i].value, 0, &v))
             return false;
+        if (p->resized && !strcmp(p->resized, p->c->vars[i].name))
+            v = p->size;
         p->scope.name[p->scope.n] = p->c->vars[i].name;
         p->scope.value[p->scope.n++] = v;
     }
@@ -152,10 +154,11 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     struct lad_obj *o = &p->obj[p->n];
     struct lad_data *d = &p->data[p->n];
     int64_t count;
-    if (p->change.device_memory && b->mem != LAD_MEM_DEVICE) {
+    if ((p->change.device_memory && b->mem != LAD_MEM_DEVICE) ||
+        (p->change.coherent && b->mem == LAD_MEM_NONCOHERENT)) {
         struct lad_case_buf *other = lad_alloc(p->arena, sizeof *other);
         *other = *b;
-        other->mem = LAD_MEM_DEVICE;
+        other->mem = p->change.coherent ? LAD_MEM_COHERENT : LAD_MEM_DEVICE;
         b = other;
     }
     if (!lad_point_value(p, b->count, 0, &count))
@@ -234,6 +237,18 @@ bool lad_point_upload(struct lad_point *p, struct lad_obj *o, const void *data)
     return lad_gpu_unmap(p->gpu, o->gpu) || lad_point_api_failed(p, "unmapping after upload");
 }
 
+/* Where an experiment wants float inputs smaller: by a power of two, which is exact. */
+void lad_point_scale(struct lad_point *p, enum lad_type type, void *data, uint64_t n)
+{
+    float *f = data;
+    double *d = data;
+    for (uint64_t i = 0; p->change.scaled && i < n; i++)
+        if (type == LAD_F32)
+            f[i] /= 256;
+        else if (type == LAD_F64)
+            d[i] /= 256;
+}
+
 /* A grid read from a canary would never end: such a buffer is planted with zeros, which run nothing. */
 static bool holds_grid(const struct lad_case *c, const char *name)
 {
@@ -294,6 +309,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     }
     if (!lad_fill_data(d->before, d->n, o->buf, o->buf->fill, i, p->r->seed, &p->scope))
         return false;
+    lad_point_scale(p, o->buf->type, d->before, d->n);
     return lad_point_upload(p, o, d->before);
 }
 
@@ -327,5 +343,5 @@ bool lad_point_prepare(struct lad_point *p, int64_t sweep)
 {
     p->r->status = LAD_STATUS_MISSING;
     p->n_ran = p->n_dispatches = 0;
-    return set_scope(p, sweep) && check_needs(p) && make_buffers(p);
+    return lad_point_scope(p, sweep) && check_needs(p) && make_buffers(p);
 }

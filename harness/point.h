@@ -33,15 +33,16 @@ struct lad_point {
     uint32_t *words;
     struct lad_ran *ran;
     size_t n_ran, n_dispatches;
-    struct lad_change {  /* what an experiment does otherwise than the case says */
-        bool wait_each, zeros, direct, one_queue, device_memory;
-    } change;
+    struct lad_change change; /* what an experiment does otherwise than the case says */
+    const char *resized;      /* the variable that an experiment gives another value, or NULL */
+    int64_t size;
     bool timed;          /* witness off, nothing checked */
     double longest_ns;   /* of the measured dispatches */
     uint64_t measure_ns; /* spent on figures */
 };
 
 /* point.c */
+bool lad_point_scope(struct lad_point *, int64_t sweep);   /* the values of the case's variables */
 bool lad_point_prepare(struct lad_point *, int64_t sweep); /* scope, needs, buffers planted and uploaded */
 void lad_point_free(struct lad_point *);
 bool lad_point_skip(struct lad_point *, const char *why);
@@ -53,6 +54,7 @@ bool lad_point_upload(struct lad_point *, struct lad_obj *, const void *data);
 struct lad_obj *lad_point_obj(struct lad_point *, const char *name);
 /* Buffers with an address whose names begin with prefix: their addresses and themselves, each where asked for. */
 uint32_t lad_point_table(struct lad_point *, const char *prefix, uint64_t *table, struct lad_buf **reach);
+void lad_point_scale(struct lad_point *, enum lad_type, void *data, uint64_t n);
 void *lad_point_memory(size_t bytes); /* page-aligned; the caller frees */
 
 /* step.c */
@@ -66,11 +68,17 @@ void lad_observe_results(struct lad_point *); /* outputs and inputs, after they 
 void lad_observe_witness(struct lad_point *, size_t slot, const struct lad_ran *);
 void lad_observe_api(struct lad_point *, const char *doing);
 
+/* edge.c: of a sweep that failed, where it was searched to the end */
+void lad_observe_edge(struct lad_point *, struct lad_record *);
+
 /* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs
  * it at one value into p->r; false: the device takes no more work. */
 void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct lad_point *, int64_t));
 
 /* judge.c */
 void lad_point_judge(struct lad_point *); /* reads everything back and sets the verdict */
+/* The device's own sum of the first n words of a buffer, bound directly, and the same of memory of the host. */
+bool lad_point_sum(struct lad_point *, struct lad_obj *, uint32_t n, uint32_t *sum);
+uint32_t lad_point_sum_words(const void *, uint32_t n);
 
 #endif

@@ -82,6 +82,26 @@ static bool set_grid(struct lad_point *p, const struct lad_step *s, struct lad_k
     return lad_point_need(p, LAD_CAP_WORKGROUP_SIZE, (uint64_t)desc->local[0] * desc->local[1] * desc->local[2]);
 }
 
+/* The dispatch, or for an experiment its two halves with a wait between. */
+static bool launch(struct lad_point *p, struct lad_dispatch *d)
+{
+    int axis = d->groups[0] > 1 ? 0 : d->groups[1] > 1 ? 1 : 2;
+    uint32_t groups = d->groups[axis], base = d->base[axis];
+    if (!p->change.half || d->indirect)
+        return lad_gpu_dispatch(p->gpu, d);
+    bool ok = true;
+    if (groups > 1 && p->gpu->info.cap[LAD_CAP_BASE_OFFSET]) {
+        d->groups[axis] = groups / 2;
+        ok = lad_gpu_dispatch(p->gpu, d) && lad_gpu_wait(p->gpu);
+        d->groups[axis] = groups - groups / 2;
+        d->base[axis] = base + groups / 2;
+    }
+    ok = ok && lad_gpu_dispatch(p->gpu, d) && lad_gpu_wait(p->gpu);
+    d->groups[axis] = groups;
+    d->base[axis] = base;
+    return ok;
+}
+
 static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t repeat)
 {
     struct lad_kernel_desc *desc = lad_alloc(p->arena, sizeof *desc);
@@ -121,7 +141,7 @@ static bool do_dispatch(struct lad_point *p, const struct lad_step *s, uint32_t 
         d.indirect_offset = lad_point_obj(p, s->indirect)->front + (uint64_t)offset;
     }
     for (uint32_t i = 0; i < times * repeat; i++)
-        if ((i && !lad_gpu_barrier(p->gpu)) || !lad_gpu_dispatch(p->gpu, &d))
+        if ((i && !lad_gpu_barrier(p->gpu)) || !launch(p, &d))
             return lad_point_api_failed(p, lad_printf(p->arena, "dispatching kernel %s", s->kernel->name));
     if (!p->timed)
         p->ran[p->n_ran++] = (struct lad_ran){
@@ -157,9 +177,11 @@ static bool do_write(struct lad_point *p, const struct lad_step *s)
     if (!d->written)
         d->written = lad_point_memory(o->total);
     lad_canary_fill(LAD_CANARY_INPUT, d->written, o->total, 0);
-    return lad_fill_data(d->written, d->n, o->buf, s->fill, LAD_MAX_BUFS + (size_t)(o - p->obj), p->r->seed + 1,
-                         &p->scope) &&
-           lad_point_upload(p, o, d->written);
+    if (!lad_fill_data(d->written, d->n, o->buf, s->fill, LAD_MAX_BUFS + (size_t)(o - p->obj), p->r->seed + 1,
+                       &p->scope))
+        return false;
+    lad_point_scale(p, o->buf->type, d->written, d->n);
+    return lad_point_upload(p, o, d->written);
 }
 
 /* The API's wait-for-everything must not return while work is still in flight. */
@@ -228,8 +250,23 @@ static bool mark(struct lad_point *p, uint32_t i)
            lad_point_api_failed(p, "recording a marker");
 }
 
+/* Every buffer that is reached through a table, bound directly to a kernel that sums it up. */
+static void bind_directly(struct lad_point *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct lad_obj *o = &p->obj[i];
+        uint32_t sum, n = (uint32_t)(o->bytes / 4);
+        if (!o->buf->address || !n || !lad_point_sum(p, o, n, &sum))
+            continue;
+        bool right = sum == lad_point_sum_words(p->data[i].before, n);
+        lad_observe(p->arena, p->r, right ? LAD_OBS_BOUND_RIGHT : LAD_OBS_BOUND_WRONG, o->buf->name, 0);
+    }
+}
+
 bool lad_point_steps(struct lad_point *p)
 {
+    if (p->change.bound_too)
+        bind_directly(p);
     if (!mark(p, 0))
         return false;
     for (size_t i = 0; i < p->c->n_steps; i++)

@@ -151,6 +151,8 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
     best.first_ns = first_ns;
     *record = best;
     p->r = record;
+    if (record->status == LAD_STATUS_FAIL)
+        lad_observe_edge(p, record);
     if (record->status == LAD_STATUS_PASS)
         check_floors(p);
     else if (record->status == LAD_STATUS_FAIL && alive)
@@ -163,6 +165,8 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     p->gpu = gpu;
     p->c = c;
     p->arena = arena;
+    if (gpu->trial)
+        p->change = gpu->trial->change;
     run_sweep(p, record);
 }
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge between the largest size that works and the smallest that does not: is it a limit that the device names, or
+ * one of 16 or 32 bits? */
+#include "point.h"
+#include <string.h>
+
+struct sizes {
+    uint64_t elements, bytes, groups[3];
+};
+
+static bool measure(struct lad_point *p, int64_t sweep, struct sizes *s)
+{
+    struct lad_scope was = p->scope;
+    memset(s, 0, sizeof *s);
+    bool ok = lad_point_scope(p, sweep);
+    for (size_t i = 0; ok && i < p->c->n_bufs; i++) {
+        int64_t count;
+        ok = lad_point_value(p, p->c->bufs[i].count, 0, &count) && count >= 0;
+        uint64_t bytes = ok ? (uint64_t)count * lad_type_bytes(p->c->bufs[i].type) : 0;
+        s->elements = ok && (uint64_t)count > s->elements ? (uint64_t)count : s->elements;
+        s->bytes = bytes > s->bytes ? bytes : s->bytes;
+    }
+    for (size_t i = 0; ok && i < p->c->n_steps; i++)
+        for (int k = 0; k < 3; k++) {
+            const struct lad_step *step = &p->c->steps[i];
+            int64_t items, groups, local;
+            ok = ok && lad_point_value(p, step->items[k], 0, &items) &&
+                 lad_point_value(p, step->groups[k], 0, &groups) && lad_point_value(p, step->local[k], 1, &local);
+            if (ok && items > 0 && local > 0)
+                groups = (items + local - 1) / local;
+            if (ok && groups > 0 && (uint64_t)groups > s->groups[k])
+                s->groups[k] = (uint64_t)groups;
+        }
+    p->scope = was;
+    return ok;
+}
+
+static void compare(struct lad_point *p, struct lad_record *r, const char *what, uint64_t passed, uint64_t failed,
+                    uint64_t limit)
+{
+    static const int bits[] = {31, 32};
+    if (limit && passed <= limit && failed > limit - (passed != limit))
+        lad_observe(p->arena, r, LAD_OBS_SIZE_LIMIT, what, (int64_t)limit);
+    for (size_t i = 0; i < LAD_N(bits); i++)
+        if (passed < 1ull << bits[i] && failed >= (1ull << bits[i]) - 1)
+            lad_observe(p->arena, r, LAD_OBS_SIZE_4G, what, bits[i]);
+}
+
+void lad_observe_edge(struct lad_point *p, struct lad_record *r)
+{
+    static const enum lad_cap axes[] = {LAD_CAP_GROUPS_X, LAD_CAP_GROUPS_Y, LAD_CAP_GROUPS_Z};
+    struct sizes a, b;
+    if (r->sweep_passed <= 0 || r->sweep_failed != r->sweep_passed + 1 || !measure(p, r->sweep_passed, &a) ||
+        !measure(p, r->sweep_failed, &b))
+        return;
+    lad_observe(p->arena, r, LAD_OBS_SIZE_EDGE, r->sweep, r->sweep_passed);
+    for (int k = 0; k < 3; k++) {
+        const char *what = lad_cap_name(axes[k]);
+        compare(p, r, what, a.groups[k], b.groups[k], p->gpu->info.cap[axes[k]]);
+        compare(p, r, what, a.groups[k], b.groups[k], UINT16_MAX);
+    }
+    compare(p, r, lad_cap_name(LAD_CAP_BUFFER_BYTES), a.bytes, b.bytes, p->gpu->info.cap[LAD_CAP_BUFFER_BYTES]);
+    compare(p, r, "elements", a.elements, b.elements, 0);
+}
