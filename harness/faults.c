@@ -2,7 +2,7 @@
 /* Faults as the command line asks for them: checked, told to the workers, and, where they live in a layer, put between
  * loader and driver by the loaders' own environment variables. */
 #include "../backends/layers/inject.h"
-#include "harness.h"
+#include "lab.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@ const char *lad_faults_text(struct lad_arena *arena, const struct lad_options *o
 }
 
 /* Beside the program where it was built, or where it was installed. */
-static const char *find_layers(struct lad_arena *arena)
+const char *lad_layers_find(struct lad_arena *arena)
 {
     static const char *const places[] = {"layers", "../lib/gpuladder"};
     char exe[4096];
@@ -27,7 +27,7 @@ static const char *find_layers(struct lad_arena *arena)
         *slash = 0;
     for (size_t i = 0; i < LAD_N(places); i++) {
         const char *dir = lad_printf(arena, "%s/%s", exe, places[i]);
-        if (!access(lad_printf(arena, "%s/libgpuladder_fault_cl.so", dir), R_OK))
+        if (!access(lad_printf(arena, "%s/" LAD_CL_LAYER, dir), R_OK))
             return dir;
     }
     return NULL;
@@ -41,7 +41,7 @@ static const char *put_first(struct lad_arena *arena, const char *name, const ch
 
 const char **lad_layer_env(struct lad_arena *arena, const char *api, const char *faults)
 {
-    const char **set = lad_alloc(arena, 4 * sizeof *set), *dir = find_layers(arena);
+    const char **set = lad_alloc(arena, 4 * sizeof *set), *dir = lad_layers_find(arena);
     if (!dir) {
         lad_error("%s: the layers of faults are neither beside this program nor in ../lib/gpuladder", faults);
         return NULL;
@@ -49,9 +49,9 @@ const char **lad_layer_env(struct lad_arena *arena, const char *api, const char 
     set[0] = lad_printf(arena, "GPULADDER_FAULT=%s", faults);
     if (!strcmp(api, "vk")) {
         set[1] = put_first(arena, "VK_ADD_LAYER_PATH", dir);
-        set[2] = put_first(arena, "VK_INSTANCE_LAYERS", "VK_LAYER_GPULADDER_fault");
+        set[2] = put_first(arena, "VK_INSTANCE_LAYERS", LAD_VK_LAYER);
     } else {
-        set[1] = put_first(arena, "OPENCL_LAYERS", lad_printf(arena, "%s/libgpuladder_fault_cl.so", dir));
+        set[1] = put_first(arena, "OPENCL_LAYERS", lad_printf(arena, "%s/" LAD_CL_LAYER, dir));
     }
     return set;
 }

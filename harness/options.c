@@ -317,7 +317,8 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     bool used[LAD_N(rows)] = {0}, help = false, version = false;
     int got;
     *o = (struct lad_options){
-        .output = LAD_DEFAULT_OUTPUT, .flavor = "default", .color = "auto", .timeout_s = 60, .jobs = 1, .count = 1};
+        .output = LAD_DEFAULT_OUTPUT,
+        .flavor = "default", .color = "auto", .timeout_s = 60, .experiments_s = 20, .jobs = 1, .count = 1};
     o->binding = "direct";
     o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes =
         o->require = o->inject = o->classes = (const char **)none; /* never written: append() copies */

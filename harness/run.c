@@ -3,7 +3,7 @@
  * The loop over what is planned. A lane is a device whose cases run one after the other in a worker; with --jobs there
  * are several at a time. Everything happens in the parent's one thread, between two calls of lad_child_wait.
  */
-#include "harness.h"
+#include "lab.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #define START_NS UINT64_C(10000000000)
 #define BEAT_NS UINT64_C(30000000000)
 
-enum lane_state { LANE_IDLE, LANE_STARTING, LANE_CASE, LANE_PROOF, LANE_DONE };
+enum lane_state { LANE_IDLE, LANE_STARTING, LANE_CASE, LANE_PROOF, LANE_LAB, LANE_DONE };
 
 struct lane {
     const struct lad_device *device;
@@ -24,6 +24,7 @@ struct lane {
     const struct lad_record *layered; /* the record that the child was started for, with its layer; or NULL */
     const struct lad_case *sent;      /* what the worker is at */
     uint64_t sent_ns, beat_ns;
+    struct lad_lab *lab;                 /* looks into the failure of the record in hand */
     struct lad_record *last;             /* the last that the present worker completed */
     const struct lad_record *unwritten;  /* settled, but neither journalled nor shown */
     const struct lad_record *failed[32]; /* by rung: the first gating case that failed */
@@ -109,6 +110,14 @@ static void settle(struct runner *r, struct lane *l, struct lad_record *rec)
     }
 }
 
+/* The record in hand is complete, and what there was to find out about it is found out. */
+static void finish(struct runner *r, struct lane *l)
+{
+    lad_lab_close(&l->lab);
+    l->state = LANE_IDLE;
+    settle(r, l, l->at++);
+}
+
 /* Takes over what was planned; what the worker says of that is not believed. */
 static void complete(struct runner *r, struct lane *l, struct lad_record got)
 {
@@ -144,8 +153,12 @@ static void complete(struct runner *r, struct lane *l, struct lad_record got)
     l->n_tries = 0;
     lad_record_known(r->arena, rec);
     l->last = rec;
-    settle(r, l, rec);
-    l->at++;
+    if (!l->gone)
+        l->lab = lad_lab_open(r->arena, r->options, r->run, l->device, find_case(r, rec->id), rec);
+    if (l->lab)
+        l->state = LANE_LAB;
+    else
+        finish(r, l);
 }
 
 static void block(struct runner *r, struct lane *l, enum lad_status status, const char *type, const char *by,
@@ -255,6 +268,7 @@ static void end_worker(struct runner *r, struct lane *l, const char *garbage)
     case LANE_PROOF:
         lose(r, l, lad_printf(r->arena, "%s in a new process: %s", l->sent->id, got.message));
         break;
+    case LANE_LAB:
     case LANE_DONE:
         break;
     }
@@ -271,13 +285,14 @@ static void send_case(struct runner *r, struct lane *l, const struct lad_case *c
     lad_child_output(NULL, l->child, &(uint64_t){0});
     lad_child_deadline(l->child, l->sent_ns + limit_ns);
     lad_child_send(l->child,
-                   json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I}}", "run", "file", c->file, "case", c->id,
-                             "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index, "drop",
-                             state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
+                   json_pack("{s:{s:s, s:s, s:s, s:s, s:I, s:i, s:s?, s:I, s:I}}", "run", "file", c->file, "case",
+                             c->id, "device", l->device->slug, "seed", seed, "index", (json_int_t)l->device->index,
+                             "drop", state == LANE_CASE ? (int)r->options->drop : LAD_DROP_NONE, "inject",
                              state != LANE_CASE ? NULL
                              : l->at->inject    ? l->at->inject
                                                 : lad_faults_text(r->arena, r->options),
-                             "timeout_s", (json_int_t)(limit_ns / 1000000000u)));
+                             "timeout_s", (json_int_t)(limit_ns / 1000000000u), "look_s",
+                             (json_int_t)(state == LANE_CASE ? r->options->experiments_s : 0)));
     /* Where nobody listens any more the end of the worker is on its way. */
 }
 
@@ -416,7 +431,12 @@ static void attend(struct runner *r, struct lane *l)
 {
     const char *line;
     enum lad_child_event event;
-    while (l->child && (event = lad_child_next(l->child, &line)) != LAD_CHILD_QUIET) {
+    if (l->state == LANE_LAB) {
+        if (lad_lab_attend(l->lab))
+            finish(r, l);
+        return;
+    }
+    while (l->child && l->state != LANE_LAB && (event = lad_child_next(l->child, &line)) != LAD_CHILD_QUIET) {
         if (event == LAD_CHILD_LINE)
             take_line(r, l, line);
         else
@@ -462,7 +482,7 @@ static void run_lanes(struct runner *r)
             break;
         lad_child_wait(beat);
         for (size_t i = 0; i < r->run->n_devices; i++)
-            if (r->lane[i].child)
+            if (r->lane[i].child || r->lane[i].lab)
                 attend(r, &r->lane[i]);
     }
     for (size_t i = 0; i < r->run->n_devices; i++)
@@ -480,6 +500,7 @@ static void name_missing(struct runner *r)
                     lad_printf(r->arena, "%s: %s", rec == l->at && running ? "did not come to its end" : "did not run",
                                r->run->cut);
         lad_child_destroy(&l->child);
+        lad_lab_close(&l->lab);
     }
 }
 

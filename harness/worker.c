@@ -228,8 +228,11 @@ static void run_case(struct worker *w, json_t *want)
     if (!probe)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.case", "%s",
                        c ? "no such probe" : "the worker does not find the case in its file");
-    else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r))
+    else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r)) {
+        w->gpu.trial = lad_experiment_find(text_of(want, "trial"));
+        w->gpu.experiments_ns = (uint64_t)json_integer_value(json_object_get(want, "look_s")) * 1000000000u;
         run_probe(&w->gpu, probe, c, arena, &r);
+    }
     r.n_hits = w->faults.n ? lad_decorator_hits() + count_layer_hits() : 0;
     if (r.status == LAD_STATUS_MISSING)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.verdict", "the probe came to no verdict");

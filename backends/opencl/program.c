@@ -19,11 +19,12 @@ static void make_options(const struct lad_cl_device *d, const struct lad_kernel_
     const char *version = "CL1.2";
     if (needs_word(k->source, "subgroup") || needs_word(k->source, "device-scope"))
         version = d->c_version >= 30 ? "CL3.0" : d->c_version >= 20 ? "CL2.0" : version;
+    const char *optimise = getenv("GPULADDER_OPTIMISE");
     snprintf(options, room,
-             "-cl-std=%s -DLAD_LX=%u -DLAD_LY=%u -DLAD_LZ=%u -DLAD_WITNESS=%u -DLAD_CONST0=%u -DLAD_CONST1=%u "
+             "-cl-std=%s%s -DLAD_LX=%u -DLAD_LY=%u -DLAD_LZ=%u -DLAD_WITNESS=%u -DLAD_CONST0=%u -DLAD_CONST1=%u "
              "-DLAD_DYNAMIC_ITEMS=%u",
-             version, k->local[0], k->local[1], k->local[2], k->witness, k->constant[0], k->constant[1],
-             k->dynamic_items);
+             version, optimise && !strcmp(optimise, "0") ? " -cl-opt-disable" : "", k->local[0], k->local[1],
+             k->local[2], k->witness, k->constant[0], k->constant[1], k->dynamic_items);
 }
 
 static char *copy_log(struct lad_dev *dev, cl_program program)

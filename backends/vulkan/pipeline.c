@@ -85,6 +85,9 @@ static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const str
                                                   .pName = "main",
                                                   .pSpecializationInfo = &special},
                                         .layout = k->layout};
+    const char *optimise = getenv("GPULADDER_OPTIMISE");
+    if (optimise && !strcmp(optimise, "0"))
+        info.flags |= VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION_BIT;
     result = dev->fn.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
     dev->fn.vkDestroyShaderModule(dev->handle, module, NULL);
     if (result != VK_SUCCESS)

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# After a failure, on real drivers: experiments are made where they tell something, and only there; each runs in the process
+# it needs; validation is heard; a driver that hangs in one costs no more than its time.
+# usage: experiments.sh GPULADDER
+set -eu
+tool=$(realpath "$1")
+cd "$(dirname "$0")/../.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+passed=0 failed=0
+check() { # check WHAT PYTHON-EXPRESSION over r, the record, and t, its trials by name
+    local said
+    if said=$(python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))["records"][0]
+t = {x["name"]: x for x in r.get("trial", [])}
+m = " ".join(r.get("messages", []))
+ok = eval(sys.argv[2])
+print(sorted((k, v["result"]) for k, v in t.items()), m[:300])
+sys.exit(not ok)' "$out/run/run.json" "$2" 2>&1); then
+        echo "ok experiments: $1"
+        passed=$((passed + 1))
+    else
+        echo "not ok experiments: $1"
+        echo "    $said"
+        failed=$((failed + 1))
+    fi
+}
+go() { # go DEVICE CASE OPTIONS...
+    rm -rf "$out/run"
+    timeout 100 "$tool" run -q --device "$1" --only "$2" --seed 1 --timeout 20 --output "$out/run" "${@:3}" >"$out/log" 2>&1 || true
+}
+has() { "$tool" devices -q 2>/dev/null | grep -q " $1\$\| $1 "; }
+
+go host indirect --inject I1.stale
+check "a grid from a buffer that fails is given directly, and that decides" 't["direct"]["result"] == "cured" and r["trial"][-1]["name"] == "direct"'
+go host indirect --inject I1.stale --experiments 0
+check "--experiments 0: none" 'not t and r["status"] == "fail"'
+go host indirect --inject I1.stale --drop dispatch
+check "none in the mutation check" 'not t'
+go host thread-id-1d --inject Z2.clamp-groups
+check "an edge that stays at a larger size" 'any(o["name"] == "larger.edge-stays" for o in r["obs"])'
+go host thread-id-1d --inject D3.last-group:min=2
+check "a remainder at a larger size" 'any(o["name"] == "larger.rest" for o in r["obs"])'
+go host table-22 --inject I2.one-missing
+check "no experiment is made twice" 'len(t) == len(r.get("trial", []))'
+cat >"$out/wrong.xml" <<'XML'
+<cases rung="1">
+  <case id="wrong" proves="nothing: what is expected is wrong">
+    <buffer name="dst" type="uint" count="64"/>
+    <fill buffer="dst" word="7"/>
+    <expect buffer="dst" oracle="expr" with="8"/>
+  </case>
+  <case id="no-barrier" order="explicit" gates="no" proves="nothing: the second fill does not wait for the first">
+    <buffer name="dst" type="uint" count="64"/>
+    <fill buffer="dst" word="8"/>
+    <fill buffer="dst" word="7"/>
+    <expect buffer="dst" oracle="expr" with="8"/>
+  </case>
+  <case id="outside" gates="no" proves="nothing: writes behind its buffer">
+    <buffer name="dst" type="uint" count="64"/>
+    <dispatch kernel="region" items="64" local="64">
+      <set name="first" value="1M"/><set name="n" value="64"/><set name="value" value="3"/>
+    </dispatch>
+    <expect buffer="dst" oracle="expr" with="7"/>
+  </case>
+</cases>
+XML
+if has vk-llvmpipe; then
+    go vk-llvmpipe wrong --cases "$out/wrong.xml"
+    check "a test that is wrong is wrong on the host as well, and nothing more is tried" \
+        't["host"]["result"] == "same" and r["trial"][-1]["name"] == "host"'
+    go vk-llvmpipe constants-in-turn --inject C1.vk-key-without-constants:at=1000000
+    check "a case that passes has none" 'r["status"] == "pass" and not t'
+    go vk-llvmpipe vector-multiply-scalar --inject M1.vk-fmul
+    check "another device is right where a driver's compiler is wrong" 't["host"]["result"] == "cured"'
+    if find /usr/share/vulkan/explicit_layer.d -iname '*khronos_validation*' 2>/dev/null | grep -q .; then
+        go vk-llvmpipe no-barrier --cases "$out/wrong.xml" --validate
+        check "--validate: what the Khronos layer says is evidence" \
+            't["validation"]["result"] == "said" and "SYNC-HAZARD" in m and any(o["name"] == "validation.hazard" for o in r["obs"])'
+        go vk-llvmpipe nonce-echo --inject D1.vk-dropped --validate
+        check "--validate: its silence is said, too" 't["validation"]["result"] == "silent" and "nothing is said" in t["validation"]["text"]'
+    else
+        echo "ok experiments: --validate skipped: the Khronos layer is not installed"
+        passed=$((passed + 1))
+    fi
+fi
+if has cl-pocl; then
+    if find /usr/lib -name liboclgrind-rt-icd.so 2>/dev/null | grep -q .; then
+        go cl-pocl outside --cases "$out/wrong.xml" --validate
+        check "--validate: oclgrind names an access outside a buffer" \
+            't["validation"]["result"] == "said" and "Invalid write" in m and any(o["name"] == "validation.out-of-bounds" for o in r["obs"])'
+    else
+        echo "ok experiments: --validate skipped: oclgrind is not installed"
+        passed=$((passed + 1))
+    fi
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
