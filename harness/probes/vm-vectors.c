@@ -53,14 +53,14 @@ static bool read_params(struct job *job, const struct lad_case *c)
 /* The vector's ways that the case asks for, moved to the front. */
 static size_t choose_ways(const struct job *job, const struct lad_vm_vector *v, size_t turn, struct lad_vm_way *way)
 {
-    size_t all = lad_vm_ways(v, way), each = all / 3, slices = v->one_slice ? 1 : 3, n = 0;
+    size_t all = lad_vm_ways(v, way), each = all / 3, slices = each / 4, n = 0;
     struct lad_vm_way *mine = way + job->mode * each;
     if (job->spread) {
         way[0] = mine[turn % each];
         return 1;
     }
-    for (size_t i = 0; i < each; i++) /* one that has but one slicing of its own runs with the first */
-        if (!job->slice || (size_t)job->slice - 1 == i % slices)
+    for (size_t i = 0; i < each; i++) /* slicings of its own run with the first three in turn */
+        if (!job->slice || (size_t)job->slice - 1 == i % slices % 3)
             way[n++] = mine[i];
     return n;
 }
@@ -114,8 +114,7 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     struct lad_vm_vectors all = {0};
     if (!read_params(&job, c))
         return;
-    lad_vm_vectors_operators(arena, &all);
-    if (!lad_vm_vectors_written(arena, &all)) {
+    if (!lad_vm_vectors_all(arena, &all)) {
         lad_record_set(arena, r, LAD_STATUS_ERROR, "ladder.case", "the vectors cannot be read");
         return;
     }

@@ -18,6 +18,7 @@ static bool read_key(struct lad_arena *arena, struct lad_vm_vector *v, const cha
     } numbers[] = {
         {"capacity", offsetof(struct lad_vm_vector, capacity)},  {"count", offsetof(struct lad_vm_vector, count)},
         {"most", offsetof(struct lad_vm_vector, most_launches)}, {"resume", offsetof(struct lad_vm_vector, resume)},
+        {"after", offsetof(struct lad_vm_vector, after)},        {"slices", offsetof(struct lad_vm_vector, slices)},
         {"ring", offsetof(struct lad_vm_vector, ring)},          {"n", offsetof(struct lad_vm_vector, n)}};
     for (size_t i = 0; i < LAD_N(numbers); i++) {
         if (!strcmp(numbers[i].key, key)) {
@@ -31,12 +32,19 @@ static bool read_key(struct lad_arena *arena, struct lad_vm_vector *v, const cha
     }
     if (!strcmp(key, "halt"))
         return sscanf(value, "%u:%u", &v->halt_launch, &v->halt_mode) == 2;
-    if (!strcmp(key, "reject") || !strcmp(key, "plus")) {
-        *(*key == 'r' ? &v->reject : &v->plusarg) = lad_strdup(arena, value);
-        return true;
-    }
-    if (!strcmp(key, "unchecked") || !strcmp(key, "vary")) {
-        *(*key == 'u' ? &v->unchecked : &v->vary) = true;
+    const struct {
+        const char *key;
+        const char **text;
+        bool *flag;
+    } others[] = {{"reject", &v->reject, NULL},       {"plus", &v->plusarg, NULL}, {"answer", &v->answer, NULL},
+                  {"unchecked", NULL, &v->unchecked}, {"vary", NULL, &v->vary},    {"hold", NULL, &v->hold}};
+    for (size_t i = 0; i < LAD_N(others); i++) {
+        if (strcmp(others[i].key, key))
+            continue;
+        if (others[i].text)
+            *others[i].text = lad_strdup(arena, value);
+        else
+            *others[i].flag = true;
         return true;
     }
     return false;
@@ -64,7 +72,7 @@ static bool read_head(struct lad_arena *arena, struct lad_vm_vector *v, char *li
 
 static bool read_text(struct lad_arena *arena, const char *path, const char *text, struct lad_vm_vectors *all)
 {
-    enum { TEXT, LOG, STATE } part = TEXT;
+    enum { TEXT, LOG, OTHERS, STATE } part = TEXT;
     struct lad_vm_vector *v = NULL;
     const char *next;
     for (int n = 1; *text; text = next, n++) {
@@ -85,15 +93,18 @@ static bool read_text(struct lad_arena *arena, const char *path, const char *tex
         } else if (!strcmp(line, "-- log")) {
             part = LOG;
             v->log = "";
+        } else if (!strcmp(line, "-- others")) {
+            part = OTHERS;
+            v->others = "";
         } else if (!strcmp(line, "-- state")) {
             part = STATE;
         } else if (part == STATE) {
             if (*line)
                 *LAD_PUSH(arena, v->check, v->n_checks) = line;
         } else {
-            const char **to = part == LOG ? &v->log : &v->text;
+            const char **to = part == LOG ? &v->log : part == OTHERS ? &v->others : &v->text;
             if (*line || part == TEXT)
-                *to = lad_printf(arena, "%s%s\n", *to, part == LOG && !strcmp(line, "~") ? "" : line);
+                *to = lad_printf(arena, "%s%s\n", *to, part != TEXT && !strcmp(line, "~") ? "" : line);
         }
     }
     return true;
@@ -105,4 +116,11 @@ bool lad_vm_vectors_written(struct lad_arena *arena, struct lad_vm_vectors *all)
         if (!read_text(arena, e->name, (const char *)e->start, all))
             return false;
     return true;
+}
+
+bool lad_vm_vectors_all(struct lad_arena *arena, struct lad_vm_vectors *all)
+{
+    lad_vm_vectors_operators(arena, all);
+    lad_vm_vectors_fuzz(arena, all);
+    return lad_vm_vectors_written(arena, all);
 }

@@ -4,7 +4,8 @@
  * of operators are made (vector_expr.c). Every implementation runs the same ones in every way it has.
  *
  * A file holds vectors one behind the other: a line "== NAME [KEY=VALUE ...]", assembly text, from "-- log" on what the
- * program must print (~ is an empty line), and from "-- state" on lines that say what must hold at the end:
+ * program must print (~ is an empty line, \\0 a NUL byte), from "-- others" what instances but the first print where
+ * that is something else, and from "-- state" on lines that say what must hold at the end:
  * - status finished (assumed where nothing is said), time 27
  * - error IP_RANGE 0 3: process and ip, or none none
  * - a = 8'h1x, m[2] = 4'd3: signals
@@ -18,7 +19,8 @@
 #include "vm.h"
 
 struct lad_vm_vector {
-    const char *name, *file, *text, *log; /* log NULL: not looked at */
+    const char *name, *file, *text;
+    const char *log, *others; /* what instance 0 prints, and the others; NULL: not looked at, the same as instance 0 */
     int line;
     const char **check;
     size_t n_checks;
@@ -33,6 +35,10 @@ struct lad_vm_vector {
     uint32_t resume;                      /* the host lets a stopped instance go on so many times */
     uint32_t halt_launch, halt_mode;      /* halt=LAUNCH:MODE, written before that launch; LAUNCH counts from 1 */
     uint32_t ring;                        /* both ring counters after an empty first launch */
+    uint32_t after;                       /* launches when it is over; they must change nothing */
+    uint32_t slices;                      /* how many of the slicings it runs in; 0: three */
+    const char *answer;                   /* the number that each waiting process gets */
+    bool hold;                            /* the host answers every other instance a launch late */
     const char *reject;                   /* the loader must refuse it, and say this */
     const char *plusarg;
 };
@@ -43,16 +49,17 @@ struct lad_vm_vectors {
 /* ---- vector.c: reading. False after lad_error with file:line ---- */
 
 bool lad_vm_vectors_written(struct lad_arena *, struct lad_vm_vectors *); /* those of cases/vm, by file and name */
+bool lad_vm_vectors_all(struct lad_arena *, struct lad_vm_vectors *);     /* they, and all that are made */
 
 /* ---- vector_run.c: running ---- */
 
-enum { LAD_VM_WAYS = 36 };
+enum { LAD_VM_WAYS = 144 };
 struct lad_vm_way { /* one of the ways to run a vector */
     enum lad_vm_binding binding;
     bool shared;
     uint32_t count, steps, proc_steps, capacity;
 };
-/* The ways that a level asks for: bindings x placements x counts 1 and 33 x three slicings. Returns their number. */
+/* The ways that a level asks for: bindings x placements x counts 1 and 33 x slicings. Returns their number. */
 size_t lad_vm_ways(const struct lad_vm_vector *, struct lad_vm_way way[LAD_VM_WAYS]);
 void lad_vm_way_text(const struct lad_vm_way *, char *text, size_t bytes);
 
@@ -83,5 +90,19 @@ void lad_vm_bits_planes(const struct lad_vm_bits *, uint64_t *val, uint64_t *xz)
 struct lad_vm_bits lad_vm_bits_unary(uint32_t sub, bool is_signed, struct lad_vm_bits, uint32_t width);
 struct lad_vm_bits lad_vm_bits_binary(uint32_t sub, bool is_signed, bool rhs_signed, struct lad_vm_bits,
                                       struct lad_vm_bits, uint32_t width);
+
+/* ---- vector_fuzz.c: random operations with a Verilog simulator's results ---- */
+
+enum { LAD_VM_FUZZES = 4000, LAD_VM_FUZZ_SEED = 0x4ADF }; /* other ones need another cases/vm/data.fuzz */
+struct lad_vm_fuzz {
+    bool is_unary, is_signed;
+    uint32_t sub, width;
+    struct lad_vm_bits l, r;
+};
+void lad_vm_vectors_fuzz(struct lad_arena *, struct lad_vm_vectors *);
+void lad_vm_fuzz_draw(uint64_t *seed, struct lad_vm_fuzz *);
+void lad_vm_fuzz_verilog(FILE *, const struct lad_vm_fuzz *, unsigned n); /* prints its result at time n + 1 */
+struct lad_vm_bits lad_vm_fuzz_result(const struct lad_vm_fuzz *);        /* by bits.c */
+const char *lad_vm_fuzz_results(void);                                    /* the kept ones, a line each */
 
 #endif

@@ -137,6 +137,20 @@ static bool check_line(const struct outcome *o)
     return known ? held : check_signal(o, name, value);
 }
 
+/* NUL bytes stand as \0 in what is expected. */
+static bool check_log(const struct outcome *o, const char *want, const struct lad_vm_text *log)
+{
+    struct lad_vm_text got = {0};
+    for (size_t i = 0; i < log->n; i++)
+        lad_vm_text_add(&got, log->text[i] ? &log->text[i] : "\\0", log->text[i] ? 1 : 2);
+    lad_vm_text_add(&got, "", 0);
+    bool same = !want || !strcmp(want, got.text);
+    if (!same)
+        lad_vm_because(o->why, "instance %u: the log is '%.90s', expected '%.90s'", o->gid, got.text, want);
+    free(got.text);
+    return same;
+}
+
 bool lad_vm_vector_check(const struct lad_vm_vector *v, const struct lad_vm_host *host, uint64_t launches,
                          struct lad_vm_why *why)
 {
@@ -153,9 +167,8 @@ bool lad_vm_vector_check(const struct lad_vm_vector *v, const struct lad_vm_host
         o.line = "status finished";
         if (!said && !check_line(&o))
             return false;
-        const char *log = host->log[o.gid].text ? host->log[o.gid].text : "";
-        if (v->log && strcmp(v->log, log))
-            return lad_vm_because(why, "instance %u: the log is '%.90s', expected '%.90s'", o.gid, log, v->log);
+        if (!check_log(&o, o.gid && v->others ? v->others : v->log, &host->log[o.gid]))
+            return false;
     }
     return lad_vm_guards_hold(host->image, why);
 }

@@ -235,6 +235,23 @@ static void add_extensions(struct lad_arena *arena, struct lad_vm_vectors *all)
     end(&b);
 }
 
+/* 1 to 32 cells, the first one pushed uppermost. */
+static void add_concats(struct lad_arena *arena, struct lad_vm_vectors *all, uint64_t *seed)
+{
+    struct batch b = start(arena, all, "L1.misc.concat", true);
+    for (uint32_t n = 1; n <= 32; n++) {
+        const char *cells = "", *want = "";
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t w = 1 + (n + i) % 2;
+            struct lad_vm_bits cell = lad_vm_bits(lad_random(seed) >> 7, 0, w);
+            cells = lad_printf(arena, "%s %s", cells, literal(arena, &cell));
+            want = lad_printf(arena, "%s%s", want, strchr(literal(arena, &cell), 'b') + 1);
+        }
+        add(&b, digits(want), lad_printf(arena, "%s cat%u:%zu", cells, n, strlen(want)));
+    }
+    end(&b);
+}
+
 static const char states[] = "01xz";
 
 /* A table of 16 cells, rows and columns in the order 0 1 x z. */
@@ -365,10 +382,10 @@ static void add_unknowns(struct lad_arena *arena, struct lad_vm_vectors *all)
     }
     end(&b);
     b = start(arena, all, "L2.tt.shift", false);
-    static const char *const values[] = {"x1z0", "z10x", "1xz1", "01zx"}, *const counts[] = {"01", "x0"};
+    static const char *const values[] = {"x1z0", "z10x", "1xz1", "01zx"}, *const counts[] = {"01", "x0", "01", "0z"};
     for (uint32_t sub = VM_BINARY_SHL; sub <= VM_BINARY_ASHR; sub++)
         for (int i = 0; i < 8; i++)
-            add_binary(&b, sub, true, false, digits(values[i / 2]), digits(counts[i % 2]), 4);
+            add_binary(&b, sub, true, false, digits(values[i / 2]), digits(counts[i % 4]), 4);
     end(&b);
 }
 
@@ -466,20 +483,23 @@ static void add_edges(struct lad_arena *arena, struct lad_vm_vectors *all)
                                          "1011"
                                          "1101"
                                          "1110"};
-    for (int later = 0; later < 2; later++) { /* the change is made by an assign, then by a nonblocking one */
+    for (int k = 0; k < 4; k++) { /* the change is made by an assign, then by a nonblocking one */
+        int later = k % 2, n_states = k / 2 ? 2 : 4;
         char *signals = "", *procs = "", *test = "";
-        struct lad_vm_vector v = {.file = "vector_expr.c", .n = 48};
-        v.name = later ? "L3.edge.tt.nba" : "L3.edge.tt.active";
-        for (int k = 0; k < 48; k++) {
-            int i = k % 16;
-            signals =
-                lad_printf(arena, "%s.signal s%d 1 = 1'b%c\n.signal h%d 1 = 1'b0\n", signals, k, states[i / 4], k);
-            procs = lad_printf(arena, "%s.proc w%d\n wait.edge %s { %%s%d }\n set h%d = { 1'b1 }\n", procs, k,
-                               kinds[k / 16], k, k);
-            test = lad_printf(arena, "%s %s s%d = { 1'b%c }\n", test, later ? "nba" : "set", k, states[i % 4]);
-            *LAD_PUSH(arena, v.check, v.n_checks) = lad_printf(arena, "h%d = 1'b%c", k, tables[k / 16][i]);
+        struct lad_vm_vector v = {.file = "vector_expr.c", .n = (uint32_t)(3 * n_states * n_states)};
+        v.name = lad_printf(arena, "L3.edge.tt.%s-%d", later ? "nba" : "active", n_states);
+        for (int i = 0; i < 48; i++) {
+            int from = i / 4 % 4, to = i % 4;
+            if (from >= n_states || to >= n_states)
+                continue;
+            signals = lad_printf(arena, "%s.signal s%d 1 = 1'b%c\n.signal h%d 1 = 1'b0\n", signals, i, states[from], i);
+            procs = lad_printf(arena, "%s.proc w%d\n wait.edge %s { %%s%d }\n set h%d = { 1'b1 }\n", procs, i,
+                               kinds[i / 16], i, i);
+            test = lad_printf(arena, "%s %s s%d = { 1'b%c }\n", test, later ? "nba" : "set", i, states[to]);
+            *LAD_PUSH(arena, v.check, v.n_checks) = lad_printf(arena, "h%d = 1'b%c", i, tables[i / 16][i % 16]);
         }
-        v.text = lad_printf(arena, ".svm 1.0\n.limits nba=64\n%s%s.proc test\n wait.time 3\n%s", signals, procs, test);
+        v.text = lad_printf(arena, ".svm 1.0\n.state %d\n.limits nba=64\n%s%s.proc test\n wait.time 3\n%s", n_states,
+                            signals, procs, test);
         *LAD_PUSH(arena, all->item, all->n) = v;
     }
 }
@@ -492,6 +512,7 @@ void lad_vm_vectors_operators(struct lad_arena *arena, struct lad_vm_vectors *al
     add_division(arena, all);
     add_powers(arena, all);
     add_extensions(arena, all);
+    add_concats(arena, all, &seed);
     add_tables(arena, all);
     add_logic(arena, all);
     add_unknowns(arena, all);

@@ -9,15 +9,15 @@ enum { MOST_SECONDS = 30 }; /* of one run */
 
 size_t lad_vm_ways(const struct lad_vm_vector *v, struct lad_vm_way way[LAD_VM_WAYS])
 {
-    static const uint32_t counts[] = {1, 33}, slices[][3] = {{1024, 64, 32}, {1, 1, 1}, {7, 3, 2}};
+    static const uint32_t slices[][3] = {{1024, 64, 32}, {1, 1, 1},   {7, 3, 2},    {1, 64, 32},
+                                         {2, 1, 1},      {3, 7, 4},   {5, 0, 3},    {13, 2, 32},
+                                         {64, 1, 2},     {100, 5, 1}, {1024, 0, 8}, {199, 64, 1}};
+    uint32_t n_slices = v->one_slice ? 1 : v->slices ? v->slices : 3;
     size_t n = 0;
-    for (int i = 0; i < LAD_VM_WAYS; i++) {
-        const uint32_t *slice = slices[i % 3];
-        if (v->one_slice && i % 3)
-            continue;
+    for (uint32_t i = 0; i < 12 * n_slices; i++) {
+        const uint32_t *slice = slices[i % n_slices % LAD_N(slices)], k = i / n_slices;
         struct lad_vm_way *w = &way[n++];
-        *w = (struct lad_vm_way){
-            (enum lad_vm_binding)(i / 12), i / 6 % 2, counts[i / 3 % 2], slice[0], slice[1], slice[2]};
+        *w = (struct lad_vm_way){(enum lad_vm_binding)(k / 4), k / 2 % 2, k % 2 ? 33 : 1, slice[0], slice[1], slice[2]};
         if (v->one_slice) {
             w->steps = v->steps;
             w->proc_steps = v->proc_steps;
@@ -41,6 +41,10 @@ void lad_vm_way_text(const struct lad_vm_way *w, char *text, size_t bytes)
 struct side {
     struct lad_vm_image *image;
     struct lad_vm_host *host;
+    struct held {
+        bool waits, late;
+        uint64_t value;
+    } * held; /* one per process of each instance */
 };
 struct run {
     const struct lad_vm_vector *v;
@@ -75,6 +79,43 @@ static void meddle(const struct run *r, struct lad_vm_image *image)
             *LAD_VM_U32(image, halt_mode, g) = r->v->halt_mode;
         if (r->v->ring && r->launches == 2)
             *lad_vm_ring_tail(image, g) = *lad_vm_ring_head(image, g) = r->v->ring;
+    }
+}
+
+/* What waits for the host when a launch ends. */
+static bool waits(const struct lad_vm_image *image, uint32_t gid, uint32_t pid)
+{
+    return LAD_VM_U32(image, state, gid)[pid] == VM_BLOCKED &&
+           LAD_VM_U32(image, wait_kind, gid)[pid] == VM_WAIT_SERVICE;
+}
+
+/* Drains, and answers as the vector says: with its number, or every other instance a launch late. `held` says whom the
+ * last drain left waiting, and what it gets then. */
+static void answer(const struct run *r, struct side *s)
+{
+    struct lad_vm_image *image = s->image;
+    uint32_t n = image->program->n_proc;
+    size_t all = (size_t)image->shape.count * n;
+    for (size_t i = 0; i < all; i++)
+        s->held[i].waits = waits(image, (uint32_t)(i / n), (uint32_t)(i % n));
+    lad_vm_drain(s->host);
+    for (size_t i = 0; i < all; i++) {
+        uint32_t g = (uint32_t)(i / n), pid = (uint32_t)(i % n);
+        uint64_t *time = &LAD_VM_U64(image, wait_time, g)[pid];
+        struct held *h = &s->held[i];
+        if (!h->waits)
+            continue;
+        if (r->v->answer)
+            *time = strtoull(r->v->answer, NULL, 0);
+        if (r->v->hold && g % 2 && !h->late) {
+            h->value = *time;
+            *time = 0;
+            LAD_VM_U32(image, state, g)[pid] = VM_BLOCKED;
+            LAD_VM_U32(image, wait_kind, g)[pid] = VM_WAIT_SERVICE;
+        } else if (h->late) {
+            *time = h->value;
+        }
+        h->late = r->v->hold && g % 2 && !h->late;
     }
 }
 
@@ -140,8 +181,11 @@ static bool run_launches(struct run *r)
         if (!ok)
             return false;
         for (int i = 0; i < r->n; i++)
-            lad_vm_drain(r->side[i].host);
+            answer(r, &r->side[i]);
     }
+    for (uint32_t i = 0; i < r->v->after; i++)
+        if (!launch(r))
+            return false;
     return true;
 }
 
@@ -168,6 +212,9 @@ static bool open_side(struct run *r, struct side *s, const struct lad_vm_program
     if (!(s->image = lad_vm_image_create(p, &shape, r->why)))
         return false;
     s->host = lad_vm_host_create(s->image);
+    s->held = calloc((size_t)way->count * p->n_proc, sizeof *s->held);
+    if (!s->held)
+        abort();
     s->host->plusargs = plusargs;
     s->host->files = lad_vm_data_files;
     s->host->quiet = true;
@@ -192,6 +239,7 @@ enum lad_vm_fate lad_vm_vector_run(const struct lad_vm_vector *v, const struct l
                    : LAD_VM_FAILED;
     lad_vm_device_close(&r.device);
     for (int i = 0; i < 2; i++) {
+        free(r.side[i].held);
         lad_vm_host_destroy(&r.side[i].host);
         lad_vm_image_destroy(&r.side[i].image);
     }
