@@ -399,7 +399,7 @@ json_t *lad_record_json(const struct lad_record *);
 bool lad_record_parse(struct lad_arena *, json_t *, struct lad_record *); /* false: not a record; says nothing */
 void lad_record_fact(struct lad_arena *, struct lad_record *, char sign, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* Sets status, type and message unless one as bad is there already; MISSING counts as nothing there. */
+/* Sets status, type and message (none where format is NULL) unless one as bad is there; MISSING counts as nothing there. */
 void lad_record_set(struct lad_arena *, struct lad_record *, enum lad_status, const char *type, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 /* Does it count as unexpected, and hence for the exit status? */

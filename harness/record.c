@@ -393,11 +393,12 @@ void lad_record_set(struct lad_arena *arena, struct lad_record *r, enum lad_stat
     char text[2048];
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    if (format) /* newer C libraries crash without */
+        vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     r->status = status;
     r->type = lad_strdup(arena, type);
-    r->message = lad_strdup(arena, text);
+    r->message = format ? lad_strdup(arena, text) : NULL;
 }
 
 bool lad_record_bad(const struct lad_record *r)

@@ -253,6 +253,9 @@ static void test_refused(void)
 static void test_set(void)
 {
     struct lad_record r = {.status = LAD_STATUS_MISSING};
+    lad_record_set(arena, &r, LAD_STATUS_PASS, NULL, NULL);
+    CU_ASSERT_EQUAL(r.status, LAD_STATUS_PASS);
+    CU_ASSERT_PTR_NULL(r.message);
     lad_record_set(arena, &r, LAD_STATUS_SKIP, NULL, "no %s", "fp16");
     CU_ASSERT_STRING_EQUAL(r.message, "no fp16");
     lad_record_set(arena, &r, LAD_STATUS_FAIL, "ladder.first", "first");
