@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files embedded in the executable, each followed by a NUL: for case.c, exam.c, probes/vm.c and vm/vector.c. */
+/* Files embedded in the executable, each followed by a NUL: for case.c, exam.c, vm/load.c and vm/vector.c. */
 #ifndef LAD_REGISTRY_H
 #define LAD_REGISTRY_H
 
