@@ -18,6 +18,8 @@ enum {
     COUNTERS_AT = 48, /* instructions, then activations, two words each */
     PROBE_WORDS = 3 * VM_TABLES + 256,
     PROBE_ITEMS = 4096,
+    PROBE_MARK = 0x6D610000,
+    REDZONE = 64, /* behind every buffer: what goes up is never all of it */
     COMPANIONS = 7,
     PARTS = 10,
 };
@@ -110,19 +112,25 @@ static bool check_fit(const struct lad_vm_device *d, struct lad_vm_why *why)
     }
     return need(gpu, LAD_CAP_INT64, 1, why) && (mode != LAD_VM_TABLE || need(gpu, LAD_CAP_ADDRESS, 1, why)) &&
            need(gpu, LAD_CAP_STORAGE_BUFFERS, probe->n_bufs + 1, why) &&
-           need(gpu, LAD_CAP_BUFFER_BYTES, largest, why) && need(gpu, LAD_CAP_MEMORY_BYTES, sum, why) &&
+           need(gpu, LAD_CAP_BUFFER_BYTES, largest + REDZONE, why) && need(gpu, LAD_CAP_MEMORY_BYTES, sum, why) &&
            need(gpu, LAD_CAP_WORKGROUP_X, VM_GROUP, why) &&
            need(gpu, LAD_CAP_GROUPS_X, (image->shape.count + VM_GROUP - 1) / VM_GROUP, why);
 }
 
 static struct lad_buf *make_buf(struct lad_vm_device *d, uint64_t bytes, bool address)
 {
-    return lad_gpu_buf(d->gpu, &(struct lad_buf_desc){.bytes = round_up(bytes, 16), .address = address});
+    return lad_gpu_buf(d->gpu, &(struct lad_buf_desc){.bytes = round_up(bytes, 16) + REDZONE, .address = address});
 }
 
 static bool put(struct lad_vm_device *d, struct lad_buf *buf, uint64_t at, const void *data, uint64_t bytes)
 {
     return lad_gpu_upload(d->gpu, buf, at, data, bytes);
+}
+
+/* What no upload reached can be told from what is zero. */
+static bool mark(struct lad_vm_device *d, struct lad_buf *buf, uint64_t bytes)
+{
+    return lad_gpu_fill(d->gpu, buf, 0, round_up(bytes, 16), LAD_VM_MARK);
 }
 
 /* A table's bytes, as they are or with the harm that is asked for. */
@@ -149,6 +157,7 @@ static bool make_packed(struct lad_vm_device *d)
     struct lad_vm_image *image = d->image;
     if (!(d->first[0] = make_buf(d, image->packed_bytes, false)) ||
         !(d->first[1] = make_buf(d, sizeof image->packed_offset, false)) ||
+        !mark(d, d->first[0], image->packed_bytes) || !lad_gpu_wait(d->gpu) ||
         !put(d, d->first[1], 0, image->packed_offset, sizeof image->packed_offset))
         return false;
     for (int i = 0; i < VM_TABLES; i++)
@@ -180,7 +189,15 @@ static bool make_tables(struct lad_vm_device *d)
     for (int i = 0; i < VM_TABLES; i++) {
         uint64_t bytes = image->table_room[i],
                  more = d->want.harm == LAD_VM_SHIFTED && d->want.table == (uint32_t)i ? 512 : 0;
-        if (!(d->table[i] = make_buf(d, bytes + more, address)) || !put_table(d, i, d->table[i], 0))
+        if (!(d->table[i] = make_buf(d, bytes + more, address)) || !mark(d, d->table[i], bytes + more))
+            return false;
+    }
+    if (!lad_gpu_wait(d->gpu))
+        return false;
+    for (int i = 0; i < VM_TABLES; i++) {
+        uint64_t bytes = image->table_room[i],
+                 more = d->want.harm == LAD_VM_SHIFTED && d->want.table == (uint32_t)i ? 512 : 0;
+        if (!put_table(d, i, d->table[i], 0))
             return false;
         if (more) {
             char rest[512];
@@ -323,42 +340,72 @@ void lad_vm_device_close(struct lad_vm_device **at)
 
 /* ---- the probe ---- */
 
-static bool compare_probe(const struct lad_vm_device *d, const uint32_t *got, struct lad_vm_text *text)
+static bool push_changes(struct lad_vm_device *);
+
+/* Marks where the kernel stores, zeros where it adds. */
+static void plant_probe(uint32_t *words)
 {
-    uint32_t expect[3 * VM_TABLES];
-    bool good = true;
-    lad_vm_probe_expect(d->image, expect);
-    for (int i = 0; i < VM_TABLES; i++) {
-        const uint32_t *g = got + i, *e = expect + i;
-        if (g[0] == e[0] && g[22] == e[22] && g[44] == e[44])
-            continue;
-        good = false;
-        lad_vm_text_print(text,
-                          "svm-probe: mode=%s buffer=%d name=sched_vm_%s first=0x%08x/0x%08x last=0x%08x/0x%08x "
-                          "sum=0x%08x/0x%08x\n",
-                          modes[d->image->shape.binding], i, lad_vm_tables[i].name, g[0], e[0], g[22], e[22], g[44],
-                          e[44]);
-    }
-    return good;
+    memset(words, 0, PROBE_WORDS * sizeof *words);
+    for (int i = 0; i < 2 * VM_TABLES; i++)
+        words[i] = PROBE_MARK + (uint32_t)i;
 }
 
-static bool push_changes(struct lad_vm_device *);
+static void judge_probe(struct lad_vm_device *d, const uint32_t *got, struct lad_vm_sight *sight)
+{
+    lad_vm_probe_expect(d->image, sight->want);
+    memcpy(sight->got, got, sizeof sight->got);
+    sight->ran = false;
+    sight->n_wrong = 0;
+    for (int i = 0; i < 2 * VM_TABLES; i++)
+        sight->ran |= got[i] != PROBE_MARK + (uint32_t)i;
+    for (int i = 0; i < VM_TABLES; i++) {
+        const uint32_t *g = got + i, *e = sight->want + i;
+        sight->right[i] = g[0] == e[0] && g[22] == e[22] && g[44] == e[44];
+        sight->n_wrong += !sight->right[i];
+    }
+    memcpy(d->first_ops, got + 3 * VM_TABLES, sizeof d->first_ops);
+}
+
+bool lad_vm_device_look(struct lad_vm_device *d, enum lad_vm_binding how, struct lad_vm_sight *sight)
+{
+    uint32_t scalars[3] = {PROBE_ITEMS, 0, 1}, got[PROBE_WORDS];
+    enum lad_vm_binding was = d->image->shape.binding;
+    struct lad_kernel *kernel = get_kernel(d->gpu, probes[how]);
+    uint64_t dispatches = d->figures.dispatches, dispatch_ns = d->figures.dispatch_ns;
+    plant_probe(got);
+    if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !push_changes(d) ||
+        !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got))
+        return false;
+    d->image->shape.binding = how;
+    bool ok = dispatch(d, kernel, PROBE_ITEMS, d->seen, scalars);
+    d->image->shape.binding = was;
+    d->figures.dispatches = dispatches;
+    d->figures.dispatch_ns = dispatch_ns;
+    if (!ok || !lad_gpu_read(d->gpu, d->seen, 0, got, sizeof got))
+        return false;
+    judge_probe(d, got, sight);
+    return true;
+}
+
+void lad_vm_sight_print(const struct lad_vm_sight *sight, enum lad_vm_binding how, struct lad_vm_text *text)
+{
+    for (int i = 0; i < VM_TABLES; i++) {
+        const uint32_t *g = sight->got + i, *e = sight->want + i;
+        if (!sight->right[i])
+            lad_vm_text_print(text,
+                              "svm-probe: mode=%s buffer=%d name=sched_vm_%s first=0x%08x/0x%08x last=0x%08x/0x%08x "
+                              "sum=0x%08x/0x%08x\n",
+                              modes[how], i, lad_vm_tables[i].name, g[0], e[0], g[22], e[22], g[44], e[44]);
+    }
+}
 
 bool lad_vm_device_probe(struct lad_vm_device *d, struct lad_vm_text *text, enum lad_vm_fate *fate)
 {
-    uint32_t scalars[3] = {PROBE_ITEMS, 0, 1}, got[PROBE_WORDS] = {0};
-    struct lad_kernel *kernel = get_kernel(d->gpu, probes[d->image->shape.binding]);
-    uint64_t dispatches = d->figures.dispatches, dispatch_ns = d->figures.dispatch_ns;
-    *fate = LAD_VM_FAILED;
-    if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !push_changes(d) ||
-        !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got) || !dispatch(d, kernel, PROBE_ITEMS, d->seen, scalars) ||
-        !lad_gpu_read(d->gpu, d->seen, 0, got, sizeof got))
-        return false;
-    d->figures.dispatches = dispatches;
-    d->figures.dispatch_ns = dispatch_ns;
-    memcpy(d->first_ops, got + 3 * VM_TABLES, sizeof d->first_ops);
-    *fate = LAD_VM_DONE;
-    return compare_probe(d, got, text);
+    struct lad_vm_sight sight;
+    *fate = lad_vm_device_look(d, d->image->shape.binding, &sight) ? LAD_VM_DONE : LAD_VM_FAILED;
+    if (*fate == LAD_VM_DONE)
+        lad_vm_sight_print(&sight, d->image->shape.binding, text);
+    return *fate == LAD_VM_DONE && !sight.n_wrong;
 }
 
 const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *d)
@@ -468,6 +515,13 @@ bool lad_vm_device_pull(struct lad_vm_device *d)
     return (d->quiet || push_changes(d)) && pull(d); /* records that were drained are not to come back */
 }
 
+bool lad_vm_device_table(struct lad_vm_device *d, int i, void *out)
+{
+    const struct lad_vm_image *image = d->image;
+    return lad_gpu_read(d->gpu, image->packed ? d->first[0] : d->table[i], image->packed ? image->packed_offset[i] : 0,
+                        out, image->table_room[i]);
+}
+
 bool lad_vm_device_kept(struct lad_vm_device *d, struct lad_vm_why *why)
 {
     struct lad_vm_image *image = d->image;
@@ -476,8 +530,7 @@ bool lad_vm_device_kept(struct lad_vm_device *d, struct lad_vm_why *why)
         if (lad_vm_table_written(i) || (d->want.harm && d->want.table == (uint32_t)i))
             continue;
         char *got = get_memory(bytes);
-        bool ok = lad_gpu_read(d->gpu, image->packed ? d->first[0] : d->table[i],
-                               image->packed ? image->packed_offset[i] : 0, got, bytes);
+        bool ok = lad_vm_device_table(d, i, got);
         bool same = ok && !memcmp(got, image->tables.table[i], bytes);
         free(got);
         if (!ok)

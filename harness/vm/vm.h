@@ -291,6 +291,16 @@ struct lad_vm_device *lad_vm_device_open(struct lad_gpu *, struct lad_vm_image *
 void lad_vm_device_close(struct lad_vm_device **);
 /* The probe launch: true where the device reads the 22 tables as they were uploaded, else their lines in text. */
 bool lad_vm_device_probe(struct lad_vm_device *, struct lad_vm_text *, enum lad_vm_fate *);
+#define LAD_VM_MARK 0xC4A9B7D5u /* fills the tables ahead of their uploads */
+struct lad_vm_sight { /* what the probe's kernel saw of the tables: first words, last words, sums */
+    bool ran, right[VM_TABLES];
+    uint32_t n_wrong, got[3 * VM_TABLES], want[3 * VM_TABLES];
+};
+/* The same as data. `how` is the image's own binding, or direct for the buffers of the table of addresses. */
+bool lad_vm_device_look(struct lad_vm_device *, enum lad_vm_binding how, struct lad_vm_sight *);
+void lad_vm_sight_print(const struct lad_vm_sight *, enum lad_vm_binding how, struct lad_vm_text *);
+/* Table i as the host reads it back, table_room[i] bytes. */
+bool lad_vm_device_table(struct lad_vm_device *, int i, void *);
 /* How many processes of all instances the device sees begin with each opcode; after the probe. */
 const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
 /* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote
@@ -329,6 +339,14 @@ bool lad_vm_param_number(const struct lad_vm_setup *, const char *name, uint64_t
 void lad_vm_equip(const struct lad_vm_setup *, struct lad_vm_host *);
 /* Puts gpu->fail into the record; false. */
 bool lad_vm_api_failed(const struct lad_vm_setup *, const struct lad_gpu *, const char *doing);
+
+/* ---- diagnosis.c: why the tables read wrong
+ * ------------------------------------------------------------------------------ */
+
+/* Experiments on a device whose probe saw wrong tables; what they show goes into the record. The images and the device
+ * are fit for nothing else afterwards. */
+void lad_vm_diagnose(const struct lad_vm_setup *, struct lad_gpu *, struct lad_vm_image *const image[2],
+                     struct lad_vm_device *, const struct lad_vm_sight *);
 
 /* ---- load.c: a program by name; cli.c: gpuladder vm run
  * ----------------------------------------------------------------- */
