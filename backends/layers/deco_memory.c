@@ -351,6 +351,13 @@ uint64_t deco_buf_address(struct lad_dev *dev, struct lad_buf *buf)
     struct deco_buf *b = (struct deco_buf *)buf;
     struct lad_at at = {.size = b->desc.bytes, .buffer = b->number, .after = deco.n_dispatches};
     struct lad_fail fail;
+    struct deco_buf *other = b->swapped ? b->older : DECO_HIT(B1_swap_addresses, at) ? b->newer : NULL;
+    if (other && !b->swapped)
+        other->swapped = true;
+    else
+        b->swapped = false;
+    if (other)
+        return deco.inner->buf_address(dev, other->mem->inner) + other->base;
     if (DECO_HIT(I2_zero_page, at) || DECO_HIT(I2_one_missing, at)) {
         struct lad_buf_desc desc = b->desc;
         void *zeros = b->zero ? NULL : calloc(1, desc.bytes);

@@ -60,8 +60,9 @@ static bool compare_first_ops(struct bench *b)
             continue;
         if (bad++ < 4)
             lad_record_fact(b->arena, b->r, '!',
-                            "processes of all instances that begin with opcode %u: the device counts %u, the host %u",
-                            op, got[op], want[op]);
+                            "first-op counts disagree: of all processes %u begin with opcode %u on the device, %u on the "
+                            "host",
+                            got[op], op, want[op]);
     }
     return !bad;
 }

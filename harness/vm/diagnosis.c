@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device reads other words in the tables than were uploaded: what else reads wrong, and how. Each experiment leaves a
- * fact for the reader and observations for diagnose.c. Launches come last: what is read then may be anything.
+ * The device reads other words in the tables than were uploaded: what else reads wrong, and how. Each experiment leaves
+ * a fact for the reader and observations for diagnose.c. Launches come last: what is read then may be anything.
  */
 #include "vm.h"
 #include <stdlib.h>
@@ -137,8 +137,8 @@ static void read_back(const struct ward *w)
     }
     if (all)
         see(w, LAD_OBS_IN_RIGHT, -1, 0);
-    FACT(w, all ? '+' : '!', "read back by the host: %s%s", all ? "all 22 buffers are as they were uploaded" : "wrong: ",
-         all ? "" : list(w, right, false));
+    FACT(w, all ? '+' : '!', "read back by the host: %s%s",
+         all ? "all 22 buffers are as they were uploaded" : "wrong: ", all ? "" : list(w, right, false));
 }
 
 static void bind_directly(const struct ward *w)
@@ -149,8 +149,9 @@ static void bind_directly(const struct ward *w)
     if (w->image[1]->shape.binding != LAD_VM_TABLE)
         return;
     if (has < n) {
-        FACT(w, '-', "whether the same buffers read right when bound directly cannot be tried: it takes %u storage "
-                     "buffers, the device has %llu",
+        FACT(w, '-',
+             "whether the same buffers read right when bound directly cannot be tried: it takes %u storage "
+             "buffers, the device has %llu",
              n, (unsigned long long)has);
         return;
     }
@@ -162,7 +163,7 @@ static void bind_directly(const struct ward *w)
          sight.n_wrong ? "wrong: " : "all 22 read right", sight.n_wrong ? list(w, sight.right, false) : "");
     for (int i = 0; i < VM_TABLES; i++)
         if (!w->first->right[i])
-            see(w, sight.right[i] ? LAD_OBS_VM_DIRECT_RIGHT : LAD_OBS_VM_DIRECT_WRONG, i, 0);
+            see(w, sight.right[i] ? LAD_OBS_BOUND_RIGHT : LAD_OBS_BOUND_WRONG, i, 0);
 }
 
 /* A program's tables in new buffers. False: nothing is known. */
@@ -194,13 +195,14 @@ static void try_other_modes(const struct ward *w)
         }
         FACT(w, sight.n_wrong ? '!' : '+', "mode %s, in buffers of its own: %s%s", modes[mode],
              sight.n_wrong ? "wrong: " : "all 22 read right", sight.n_wrong ? list(w, sight.right, false) : "");
-        lad_observe(w->s->arena, w->s->r, sight.n_wrong ? LAD_OBS_VM_MODE_WRONG : LAD_OBS_VM_MODE_RIGHT, modes[mode], 0);
+        lad_observe(w->s->arena, w->s->r, sight.n_wrong ? LAD_OBS_VM_MODE_WRONG : LAD_OBS_VM_MODE_RIGHT, modes[mode],
+                    0);
     }
 }
 
 /* ---- the smallest size that fails ---- */
 
-/* 1: reads wrong, 0: right, -1: not known. */
+/* The bytecode, or where that is right any table: 1 reads wrong, 0 right, -1 not known. */
 static int try_size(const struct ward *w, unsigned n_proc, uint64_t *bytes)
 {
     struct lad_arena *arena = lad_arena_create();
@@ -214,7 +216,7 @@ static int try_size(const struct ward *w, unsigned n_proc, uint64_t *bytes)
         lad_vm_load(arena, lad_printf(arena, "pico:%u", n_proc), false, &p, &why) == LAD_VM_GOOD) {
         *bytes = (uint64_t)p.n_code * 4;
         if (look_anew(w, &p, shape, &sight, &why))
-            wrong = sight.n_wrong > 0;
+            wrong = w->first->right[0] ? sight.n_wrong > 0 : !sight.right[0];
     }
     lad_arena_destroy(&arena);
     return wrong;
@@ -241,13 +243,16 @@ static void find_size(const struct ward *w)
         *(is_wrong ? &wrong_bytes : &right_bytes) = bytes;
     }
     if (!wrong)
-        FACT(w, '-', "the smallest failing size: none of the workloads of 4 to %u processes reads wrong, only this program",
+        FACT(w, '-',
+             "the smallest failing size: none of the workloads of 4 to %u processes reads wrong, only this program",
              right);
     else if (right)
-        FACT(w, '!', "the smallest failing size: %llu bytes of bytecode (pico:%u) read wrong, %llu (pico:%u) read right",
+        FACT(w, '!',
+             "the smallest failing size: %llu bytes of bytecode (pico:%u) read wrong, %llu (pico:%u) read right",
              (unsigned long long)wrong_bytes, wrong, (unsigned long long)right_bytes, right);
     else
-        FACT(w, '!', "the smallest failing size: %llu bytes of bytecode (pico:%u), the smallest tried, read wrong already",
+        FACT(w, '!',
+             "the smallest failing size: %llu bytes of bytecode (pico:%u), the smallest tried, read wrong already",
              (unsigned long long)wrong_bytes, wrong);
 }
 
