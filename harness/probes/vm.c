@@ -60,8 +60,8 @@ static bool compare_first_ops(struct bench *b)
             continue;
         if (bad++ < 4)
             lad_record_fact(b->arena, b->r, '!',
-                            "first-op counts disagree: of all processes %u begin with opcode %u on the device, %u on the "
-                            "host",
+                            "first-op counts disagree: of all processes %u begin with opcode %u on the device, "
+                            "%u on the host",
                             got[op], op, want[op]);
     }
     return !bad;
