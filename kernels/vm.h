@@ -22,6 +22,7 @@
 #define VM_SAVED 52u /* words of vm_save.h; harness/vm/device.c makes room for them and for the stack */
 #define VM_COUNTERS 48u /* the last four of them: instructions and activations */
 #define VM_STACK_WORDS 155u /* 31 cells of 5 words: the topmost is in registers */
+#define VM_QUICK_OPS 40u /* expression words that the short way works through at most */
 
 #define EV_OFF 0u
 #define EV_RUN 1u
@@ -141,6 +142,7 @@ KERNEL
                     }
                 }
 #include "vm_store.h"
+#include "vm_quick.h"
 #include "vm_fetch.h"
 #include "vm_stage.h"
             }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the scheduler VM's kernels reach their buffers: 22 bindings (VM_DIRECT), a table of 22 addresses (VM_TABLED), or
- * one arena and 22 offsets (VM_PACKED); the seven companions behind them are bound alike. VM_ALSO(B, n) adds buffers. */
+ * one arena and 22 offsets (VM_PACKED); the seven companions behind them are bound alike. VM_ALSO(B, n) adds buffers.
+ * T(i, k) is word k of table i. Where a loop asks for many of them, KEEP(name, i) remembers the table's place, which
+ * compilers cannot because something is written meanwhile, and FROM(name, i, k) starts from there. */
+/* How the scheduler VM's kernels reach their buffers: 22 bindings (VM_DIRECT), a table of 22 addresses (VM_TABLED), or
+ * one arena and 22 offsets (VM_PACKED); the seven companions behind them are bound alike. VM_ALSO(B, n) adds buffers.
+ * T(i, k) is word k of table i; FROM(base, i, k) is the same where BASE(i), of type BASE_TYPE, is kept in a variable. */
 #ifndef VM_ALSO
 #define VM_ALSO(B, n)
 #endif
@@ -15,6 +20,8 @@
     B(14, uint, t14) B(15, uint, t15) B(16, uint, t16) B(17, uint, t17) B(18, uint, t18) B(19, uint, t19)               \
     B(20, uint, t20) B(21, uint, t21) VM_COMPANIONS(B, 22, 23, 24, 25, 26, 27, 28) VM_ALSO(B, 29)
 #define T(i, k) t##i[k]
+#define KEEP(base, i)
+#define FROM(base, i, k) t##i[k]
 #define CASE_WORD(k) t12[k]
 #define CASE_HALF(k) U32(t12[(k) >> 1u] >> ((k) % 2u * 32u))
 #undef NEEDS
@@ -31,6 +38,8 @@ layout(buffer_reference, std430, buffer_reference_align = 8) buffer lad_ref_long
 #define CASE_WORD(k) AT(u64, tables[12], k)
 #endif
 #define T(i, k) AT(uint, tables[i], k)
+#define KEEP(base, i) u64 base = tables[i];
+#define FROM(base, i, k) AT(uint, base, k)
 #define CASE_HALF(k) T(12, k)
 #undef NEEDS
 #define NEEDS "int64 buffer-address"
@@ -39,6 +48,8 @@ layout(buffer_reference, std430, buffer_reference_align = 8) buffer lad_ref_long
 #ifdef VM_PACKED
 #define BUFFERS(B) B(0, uint, tables) B(1, uint, offsets) VM_COMPANIONS(B, 2, 3, 4, 5, 6, 7, 8) VM_ALSO(B, 9)
 #define T(i, k) tables[(offsets[i] >> 2u) + (k)]
+#define KEEP(base, i) uint base = offsets[i] >> 2u;
+#define FROM(base, i, k) tables[(base) + (k)]
 #define CASE_WORD(k) (U64(T(12, 2u * (k))) | (U64(T(12, 2u * (k) + 1u)) << 32u))
 #define CASE_HALF(k) T(12, k)
 #undef NEEDS
