@@ -330,6 +330,8 @@ static int run(struct lad_arena *arena, const struct lad_options *given)
     if (!strcmp(o.output, LAD_DEFAULT_OUTPUT))
         o.output = EXAM_OUTPUT;
     o.keep_going = true;
+    if (!o.seed_given)
+        o.seed = 1; /* an exam is to be held again */
     if (!exam_read(arena, &exam) || !check_classes(&o, &exam))
         return LAD_EXIT_USAGE;
     if (!lad_inventory_start(arena, want, lad_start_ms(&o)))

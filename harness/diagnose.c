@@ -79,7 +79,7 @@ static bool holds(struct lad_arena *arena, const struct lad_record *r, const cha
     const struct lad_obs *seen[8];
     size_t n_seen = 0;
     for (const char *p = rule, *end = rule + n; p < end;) {
-        size_t length = strcspn(p, "& ");
+        size_t length = strcspn(p, "& :");
         bool no = *p == '!';
         const struct lad_obs *o = find(r, p + no, length - no);
         if (!o == !no)

@@ -62,6 +62,29 @@ static void check_markers(struct lad_point *p)
     }
 }
 
+static void observe_zone(struct lad_point *p, const struct lad_obj *o, bool behind, uint64_t end)
+{
+    const struct lad_data *d = &p->data[o - p->obj];
+    uint32_t before[LAD_REDZONE / 4], after[LAD_REDZONE / 4];
+    size_t unread = 0, kept = 0;
+    memcpy(before, (const char *)d->before + end, sizeof before);
+    memcpy(after, (const char *)d->after + end, sizeof after);
+    for (size_t i = 0; behind && i < LAD_N(after); i++) {
+        unread += after[i] == lad_canary_word(LAD_CANARY_HOST, end / 4 + i);
+        kept += after[i] == before[i];
+    }
+    lad_observe(p->arena, p->r,
+                unread && unread + kept == LAD_N(after) ? LAD_OBS_RED_UNREAD
+                : behind                                ? LAD_OBS_RED_BEHIND
+                                                        : LAD_OBS_RED_AHEAD,
+                o->buf->name, 0);
+    if (unread && unread + kept == LAD_N(after) && !p->extent.has_bytes)
+        p->extent = (struct lad_extent){o->bytes, o->front + o->total, o->front + end + 4 * kept, p->extent.groups,
+                                        p->extent.ran, true, p->extent.has_groups};
+    if (behind && !kept && !unread)
+        lad_observe(p->arena, p->r, LAD_OBS_RED_WHOLE, o->buf->name, 0);
+}
+
 static void check_surroundings(struct lad_point *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -71,7 +94,7 @@ static void check_surroundings(struct lad_point *p)
         bool behind = memcmp(before + end, after + end, o->total - end),
              ahead = memcmp(before - o->front, after - o->front, o->front);
         if (behind || ahead) {
-            lad_observe(p->arena, p->r, behind ? LAD_OBS_RED_BEHIND : LAD_OBS_RED_AHEAD, o->buf->name, 0);
+            observe_zone(p, o, behind, end);
             const char *where = behind ? "behind" : "ahead of";
             lad_record_fact(p->arena, p->r, '!', "the canary %s buffer %s was overwritten", where, o->buf->name);
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.redzone", "memory %s buffer %s was overwritten",
@@ -235,24 +258,23 @@ static void submit_again(struct lad_point *p)
                     ok ? "landed" : "did not land");
 }
 
+/* All of it, as it was read the first time: what depends on the size must show again. */
 static bool read_as_before(struct lad_point *p, struct lad_obj *o, void *to)
 {
-    if (o->buf->mem == LAD_MEM_DEVICE)
-        return lad_gpu_read(p->gpu, o->gpu, o->front, to, o->bytes);
-    const char *from = lad_gpu_map(p->gpu, o->gpu, false);
-    if (from)
-        memcpy(to, from + o->front, o->bytes);
-    return from && lad_gpu_unmap(p->gpu, o->gpu);
-}
-
-/* By explicit command to another buffer on the device, and from there: past the host's view of the first one. */
-static bool read_by_copy(struct lad_point *p, struct lad_obj *o, void *to)
-{
-    struct lad_buf_desc desc = {.bytes = (o->bytes + 3) & ~3ull};
-    struct lad_buf *copy = lad_gpu_buf(p->gpu, &desc);
-    bool ok = copy && lad_gpu_copy(p->gpu, o->gpu, o->front, copy, 0, desc.bytes) && lad_gpu_wait(p->gpu) &&
-              lad_gpu_read(p->gpu, copy, 0, to, o->bytes);
-    lad_gpu_free(p->gpu, copy);
+    uint64_t whole = o->front + o->total;
+    char *all = lad_point_memory(whole);
+    lad_canary_fill(LAD_CANARY_HOST, all, whole, 0 - o->front / 4);
+    bool ok;
+    if (o->buf->mem == LAD_MEM_DEVICE) {
+        ok = lad_gpu_read(p->gpu, o->gpu, 0, all, whole);
+    } else {
+        const char *from = lad_gpu_map(p->gpu, o->gpu, false);
+        if (from)
+            memcpy(all, from, whole);
+        ok = from && lad_gpu_unmap(p->gpu, o->gpu);
+    }
+    memcpy(to, all + o->front, o->bytes);
+    free(all);
     return ok;
 }
 
@@ -266,26 +288,36 @@ static bool is_right(struct lad_point *p, const struct lad_expect *e, const stru
     return true;
 }
 
-static void read_again(struct lad_point *p, const struct lad_expect *e, struct lad_obj *o, bool by_copy)
+/* Other ways than the first: an idle wait before it; a copy command to another buffer on the device, read from there;
+ * the same to memory that is mapped, which needs no read at all. */
+static void read_again(struct lad_point *p, const struct lad_expect *e, struct lad_obj *o)
 {
-    static const char *const how[] = {"the same way, after an idle wait", "a second, explicit copy"};
+    static const char *const how[] = {"the same way, after an idle wait", "a second, explicit copy",
+                                      "an explicit copy into mapped memory"};
+    static const enum lad_obs_name first[] = {LAD_OBS_AGAIN_RIGHT, LAD_OBS_COPIED_RIGHT, LAD_OBS_VIA_MAP_RIGHT};
     const struct lad_data *d = &p->data[o - p->obj];
-    enum lad_obs_name first = by_copy ? LAD_OBS_COPIED_RIGHT : LAD_OBS_AGAIN_RIGHT;
-    void *again = lad_point_memory(o->total);
-    lad_canary_fill(LAD_CANARY_HOST, again, o->bytes & ~3ull, 0);
-    if (by_copy ? read_by_copy(p, o, again) : read_as_before(p, o, again)) {
-        bool same = !memcmp(again, d->after, o->bytes), right = !same && is_right(p, e, d, again);
-        lad_observe(p->arena, p->r, first + (right ? 0 : same ? 1 : 2), o->buf->name, 0);
-        lad_record_fact(p->arena, p->r, same ? '+' : '!', "buffer %s reads %s by %s", o->buf->name,
-                        same    ? "the same"
-                        : right ? "right"
-                                : "differently",
-                        how[by_copy]);
+    for (int i = 0; i < 3; i++) {
+        enum lad_mem by = i == 1                                     ? LAD_MEM_DEVICE
+                          : p->gpu->info.cap[LAD_CAP_MEM_COHERENT] ? LAD_MEM_COHERENT
+                                                                     : LAD_MEM_MAPPED;
+        if (i == 2 && !p->gpu->info.cap[LAD_CAP_MEM_COHERENT] && !p->gpu->info.cap[LAD_CAP_MEM_MAPPED])
+            break;
+        void *again = lad_point_memory(o->total);
+        lad_canary_fill(LAD_CANARY_HOST, again, o->bytes & ~3ull, 0);
+        if (i ? lad_point_copy(p, o->gpu, o->front, o->bytes, by, again) : read_as_before(p, o, again)) {
+            bool same = !memcmp(again, d->after, o->bytes), right = !same && is_right(p, e, d, again);
+            lad_observe(p->arena, p->r, first[i] + (right ? 0 : same ? 1 : 2), o->buf->name, 0);
+            lad_record_fact(p->arena, p->r, same ? '+' : '!', "buffer %s reads %s by %s", o->buf->name,
+                            same    ? "the same"
+                            : right ? "right"
+                                    : "differently",
+                            how[i]);
+        }
+        free(again);
     }
-    free(again);
 }
 
-/* A buffer that is wrong is read once more in two ways: it parts the work from the view of it. */
+/* A buffer that is wrong is read once more in other ways: it parts the work from the view of it. */
 static void look_again(struct lad_point *p)
 {
     struct timespec idle = {.tv_nsec = 30000000};
@@ -302,8 +334,7 @@ static void look_again(struct lad_point *p)
             if (p->r->seen[i].n_checked == p->r->seen[i].n &&
                 is_right(p, &p->c->expects[i], &p->data[o - p->obj], p->data[o - p->obj].after))
                 lad_observe(p->arena, p->r, LAD_OBS_LATE, o->buf->name, 0);
-            read_again(p, &p->c->expects[i], o, false);
-            read_again(p, &p->c->expects[i], o, true);
+            read_again(p, &p->c->expects[i], o);
         }
         ask_device(p, &p->c->expects[i], o);
     }
@@ -336,6 +367,8 @@ void lad_point_judge(struct lad_point *p)
     if (p->r->status == LAD_STATUS_FAIL) {
         lad_observe_results(p);
         look_again(p);
+        if (!p->gpu->drop)
+            lad_point_recheck(p);
     }
     if (p->r->status == LAD_STATUS_MISSING) {
         p->r->status = LAD_STATUS_PASS;

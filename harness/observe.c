@@ -169,6 +169,7 @@ struct scan {
     enum lad_type type;
     uint64_t *expected; /* raw bits of every element */
     char *kind;         /* '.' right, ',' right as it was not to be written, else as lad_kind_of */
+    void *marks; /* what stood in the buffer before the upload; NULL for outputs */
     uint64_t n, wrong, of[128], first, last;
     uint64_t right, right_before, right_after; /* right elements: all, ahead of the first wrong one, behind the last */
     bool contiguous;                           /* no right one among the wrong ones */
@@ -283,6 +284,27 @@ static int64_t find_shift(const struct scan *s)
     return 0;
 }
 
+/* Elements of structures laid out with `to` places each, where `from` of them are used; the other way round they are
+ * read so. Returns `to`, or 0. */
+static int64_t find_layout(const struct scan *s, bool squeezed)
+{
+    for (uint64_t to = 2; to <= 16; to++)
+        for (uint64_t from = 1; from < to; from++) {
+            uint64_t tried = 0, hits = 0;
+            for (uint64_t i = from; tried < 24; i++) {
+                uint64_t wide = i / from * to + i % from;
+                if (wide >= s->n)
+                    break;
+                uint64_t a = squeezed ? actual(s, i) : actual(s, wide), e = s->expected[squeezed ? wide : i];
+                tried++;
+                hits += a == e && e != s->expected[squeezed ? i : wide];
+            }
+            if (tried >= 8 && hits * 10 >= tried * 9)
+                return (int64_t)to;
+        }
+    return 0;
+}
+
 static int order(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -336,6 +358,17 @@ static void observe_place(struct lad_point *p, const struct scan *s)
         see(p, LAD_OBS_OUT_HOST, s->name, (int64_t)s->of['H']);
     else if (s->of['H'] == s->wrong && s->contiguous && !s->right_after)
         see(p, LAD_OBS_OUT_HOST_TAIL, s->name, (int64_t)s->first);
+    if (s->of['I'] && s->of['I'] == s->wrong && (s->right || s->n * lad_type_bytes(s->type) >= 64)) {
+        see(p,
+            !s->right                                ? LAD_OBS_IN_CANARY
+            : s->contiguous && !s->right_after       ? LAD_OBS_IN_CANARY_TAIL
+            : in_blocks(s)                           ? LAD_OBS_IN_CANARY_BLOCKS
+                                                     : LAD_OBS_OUT_KEPT_SOME,
+            s->name, (int64_t)(s->first * lad_type_bytes(s->type)));
+        return;
+    }
+    if (s->contiguous && !s->right_after && s->right && s->of['x'] == s->wrong)
+        see(p, LAD_OBS_OUT_OTHER_TAIL, s->name, (int64_t)s->wrong);
     if (!s->right && (kept || zero)) {
         see(p, kept ? LAD_OBS_OUT_KEPT : LAD_OBS_OUT_ZERO, s->name, (int64_t)s->n);
         return;
@@ -355,7 +388,7 @@ static void observe_place(struct lad_point *p, const struct scan *s)
         see(p, LAD_OBS_OUT_HEAD, s->name, (int64_t)s->wrong);
         return;
     }
-    period = s->contiguous ? 0 : find_period(s);
+    period = s->contiguous || ((kept || zero) && in_blocks(s)) ? 0 : find_period(s);
     if (period) {
         while (right < period && !is_bad(s, right))
             right++;
@@ -366,7 +399,7 @@ static void observe_place(struct lad_point *p, const struct scan *s)
             see(p, right == 1 ? LAD_OBS_OUT_ONE_PER_GROUP : LAD_OBS_OUT_GROUP_PREFIX, s->name, (int64_t)right);
         else
             see(p, LAD_OBS_OUT_EVERY, s->name, (int64_t)period);
-    } else if (kept && in_blocks(s)) {
+    } else if ((kept || zero) && in_blocks(s)) {
         see(p, LAD_OBS_OUT_BLOCKS, s->name, 64);
     } else if (kept) {
         see(p, LAD_OBS_OUT_KEPT_SOME, s->name, (int64_t)s->wrong);
@@ -377,7 +410,9 @@ static void observe_place(struct lad_point *p, const struct scan *s)
 
 static void observe_values(struct lad_point *p, const struct scan *s)
 {
-    int64_t shift = find_shift(s);
+    int64_t shift = find_shift(s), spread = find_layout(s, false), squeezed = find_layout(s, true);
+    if (spread || squeezed)
+        see(p, spread ? LAD_OBS_OUT_SPREAD : LAD_OBS_OUT_SQUEEZED, s->name, spread ? spread : squeezed);
     if (s->of['N'])
         see(p, LAD_OBS_OUT_NAN, s->name, (int64_t)s->of['N']);
     if (holds(s, is_near))
@@ -546,11 +581,17 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
     s.kind = malloc(s.n);
     if (!s.expected || !s.kind)
         abort();
+    if (o->buf->role != LAD_OUTPUT) {
+        s.marks = lad_point_memory(o->total);
+        lad_canary_fill(LAD_CANARY_INPUT, s.marks, o->bytes & ~3ull, 0);
+    }
     s.lanes = p->n_ran ? (uint64_t)p->ran[0].desc->local[0] * p->ran[0].desc->local[1] * p->ran[0].desc->local[2] : 0;
     for (uint64_t i = 0; i < s.n; i++) {
         s.expected[i] = s.oracle->at(&in, s.d, i);
         uint64_t bits = lad_bits(s.d->after, s.type, i);
-        s.kind[i] = lad_same(&in, s.type, s.expected[i], bits, e->ulp) ? '.' : lad_kind_of(s.d, i, bits);
+        s.kind[i] = lad_same(&in, s.type, s.expected[i], bits, e->ulp)           ? '.'
+                    : s.marks && bits && bits == lad_bits(s.marks, s.type, i) ? 'I'
+                                                                               : lad_kind_of(s.d, i, bits);
         if (s.kind[i] == '.') {
             if (s.expected[i] == lad_bits(s.d->before, s.type, i)) {
                 s.kind[i] = ',';
@@ -571,6 +612,12 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
         s.of[(int)s.kind[i]]++;
     }
     if (s.wrong) {
+        if (!p->extent.has_bytes) {
+            p->extent.has_bytes = true;
+            p->extent.bytes = o->bytes;
+            p->extent.whole = o->front + o->total;
+            p->extent.good = s.first * lad_type_bytes(s.type);
+        }
         observe_place(p, &s);
         observe_values(p, &s);
         for (size_t k = 0; k < p->n; k++)
@@ -582,6 +629,7 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
     }
     free(s.expected);
     free(s.kind);
+    free(s.marks);
 }
 
 /* ---- inputs -------------------------------------------------------------------------------------------------- */
@@ -609,6 +657,12 @@ static bool observe_input(struct lad_point *p, size_t i)
         bool stale = !memcmp(after + b, planted + b, 64);
         blocks += stale;
         odd += !stale && memcmp(after + b, wanted + b, 64);
+    }
+    if (!p->extent.has_bytes) {
+        p->extent.has_bytes = true;
+        p->extent.bytes = bytes;
+        p->extent.whole = o->front + o->total;
+        p->extent.good = bad_from;
     }
     bool zero = true;
     for (uint64_t b = 0; b < bytes && zero; b++)
@@ -656,12 +710,21 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
             memcpy(&theirs, (const char *)p->ran[j].scalars + k->scalars[s].offset, bytes);
             other = other || theirs == got;
         }
+        bool earlier = false;
+        for (size_t j = 0; j < p->n_earlier && j < LAD_N(p->earlier); j++) {
+            uint64_t theirs = 0;
+            if (p->earlier[j].desc->source != k)
+                continue;
+            memcpy(&theirs, (const char *)p->earlier[j].scalars + k->scalars[s].offset, bytes);
+            earlier = earlier || theirs == got;
+        }
         uint64_t previous = 0;
         if (s)
             memcpy(&previous, (const char *)p->ran[i].scalars + k->scalars[s - 1].offset, k->scalars[s - 1].bytes);
         see(p,
             other  ? LAD_OBS_W_S_PREVIOUS
             : !got ? LAD_OBS_W_S_ZERO
+            : earlier && got != (wanted & 0xFFFFFFFFu) ? LAD_OBS_W_S_EARLIER
             : got == (wanted & 0xFFFFFFFFu) || got == (wanted & 0xFFFFu) || got == (wanted & 0xFFu) ? LAD_OBS_W_S_LOW
             : got == turn_bytes(wanted, bytes) || (bytes == 8 && got == (wanted << 32 | wanted >> 32))
                 ? LAD_OBS_W_S_SWAPPED
@@ -669,6 +732,49 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
                                                     : LAD_OBS_W_S_OTHER,
             on, (int64_t)got);
     }
+}
+
+static void note_groups(struct lad_point *p, const struct lad_ran *ran, uint64_t n)
+{
+    if (p->extent.has_groups || ran->groups[1] != 1 || ran->groups[2] != 1)
+        return;
+    p->extent.has_groups = true;
+    p->extent.groups = ran->groups[0];
+    p->extent.ran = n;
+}
+
+/* Constants and workgroup as another dispatch of the same kernel, before this one, was built with. */
+static bool saw_earlier_build(const struct lad_point *p, size_t i, const uint32_t *w)
+{
+    for (size_t j = 0; j < i; j++) {
+        const struct lad_kernel_desc *e = p->ran[j].desc;
+        if (e->source == p->ran[i].desc->source && !memcmp(w + LAD_W_LOCAL, e->local, sizeof e->local) &&
+            !memcmp(w + LAD_W_CONST, e->constant, sizeof e->constant))
+            return true;
+    }
+    return false;
+}
+
+/* Neither a witness nor what was planted: what else was read there? */
+static void observe_foreign(struct lad_point *p, size_t i, const char *on)
+{
+    const uint32_t *w = p->words + i * LAD_W_WORDS;
+    see(p, LAD_OBS_W_FOREIGN, on, w[LAD_W_MAGIC]);
+    for (size_t k = 0; k < p->n; k++)
+        for (int after = 0; after < 2; after++) {
+            const void *held = after ? p->data[k].after : p->data[k].before;
+            if (held && p->obj[k].bytes >= 4 && !memcmp(w, held, p->obj[k].bytes < 64 ? p->obj[k].bytes : 64))
+                see(p, LAD_OBS_W_IS_OTHER, p->obj[k].buf->name, 0);
+        }
+}
+
+/* Whole runs of 64 bytes as planted, in the midst of others that were written: the words of the grid's bitmap and of
+ * the scalars must have changed. */
+static bool is_stale(const uint32_t *w, size_t slot)
+{
+    uint64_t at = slot * LAD_W_WORDS;
+    return w[LAD_W_SCALARS] == lad_canary_word(LAD_CANARY_DEVICE, at + LAD_W_SCALARS) &&
+           w[LAD_W_BUILD] != lad_canary_word(LAD_CANARY_DEVICE, at + LAD_W_BUILD);
 }
 
 void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ran)
@@ -691,11 +797,28 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     }
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) && !count) {
         see(p, LAD_OBS_W_NEVER, on, 0);
+        note_groups(p, ran, 0);
         return;
     }
     size_t before = p->r->n_obs;
-    if (w[LAD_W_BUILD] != d->source->nonce)
-        see(p, LAD_OBS_W_BUILD_OLD, on, w[LAD_W_BUILD]);
+    if (w[LAD_W_MAGIC] != LAD_W_MAGIC_VALUE) {
+        observe_foreign(p, i, on);
+        return;
+    }
+    if (w[2 * LAD_W_BUILD] == d->source->nonce && w[LAD_W_BUILD] != d->source->nonce) {
+        see(p, LAD_OBS_W_SPREAD, on, 2);
+        return;
+    }
+    if (is_stale(w, i)) {
+        see(p, LAD_OBS_W_STALE, on, 0);
+        return;
+    }
+    if (w[LAD_W_BUILD] != d->source->nonce) {
+        bool other = false;
+        for (const struct lad_kernel_source *const *k = lad_kernels; *k; k++)
+            other = other || (*k)->nonce == w[LAD_W_BUILD];
+        see(p, other ? LAD_OBS_W_BUILD_OTHER : LAD_OBS_W_BUILD_OLD, on, w[LAD_W_BUILD]);
+    }
     if (w[LAD_W_DISPATCH] != ran->nonce) {
         bool other = false;
         for (size_t j = 0; j < p->n_ran; j++)
@@ -704,19 +827,24 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     }
     uint64_t seen_lanes = (uint64_t)w[LAD_W_LOCAL] * w[LAD_W_LOCAL + 1] * w[LAD_W_LOCAL + 2];
     if (memcmp(w + LAD_W_LOCAL, d->local, sizeof d->local))
-        see(p, LAD_OBS_W_LOCAL, on, (int64_t)seen_lanes);
+        see(p, saw_earlier_build(p, i, w) ? LAD_OBS_W_CONSTANT_EARLIER : LAD_OBS_W_LOCAL, on, (int64_t)seen_lanes);
     if (memcmp(w + LAD_W_GRID, ran->groups, sizeof ran->groups)) {
         uint32_t a = w[LAD_W_GRID], b = w[LAD_W_GRID + 1], c = w[LAD_W_GRID + 2];
         const uint32_t *g = ran->groups;
         bool turned = a + b + c == g[0] + g[1] + g[2] && (uint64_t)a * b * c == groups;
-        see(p, turned ? LAD_OBS_W_GRID_TURNED : LAD_OBS_W_GRID, on, (int64_t)a * b * c);
+        see(p,
+            turned                              ? LAD_OBS_W_GRID_TURNED
+            : (uint64_t)a * b * c == groups ? LAD_OBS_W_GRID_FLAT
+                                                : LAD_OBS_W_GRID,
+            on, (int64_t)a * b * c);
     }
     for (int k = 0; k < 2; k++)
         if (w[LAD_W_CONST + k] != d->constant[k])
-            see(p, LAD_OBS_W_CONSTANT, on, w[LAD_W_CONST + k]);
+            see(p, saw_earlier_build(p, i, w) ? LAD_OBS_W_CONSTANT_EARLIER : LAD_OBS_W_CONSTANT, on, w[LAD_W_CONST + k]);
     if (d->source->n_dynamic && w[LAD_W_DYNAMIC] != d->dynamic_items)
         see(p, LAD_OBS_W_DYNAMIC, on, w[LAD_W_DYNAMIC]);
     if (count < wanted) {
+        note_groups(p, ran, count / (lanes && ran->times ? lanes * ran->times : 1));
         see(p, LAD_OBS_W_LOW, on, count);
         if (count == lanes * ran->times && groups > 1)
             see(p, LAD_OBS_W_LOW_ONE, on, count);
@@ -758,6 +886,28 @@ static void observe_exchange(struct lad_point *p)
     }
 }
 
+void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, const struct lad_extent *wide)
+{
+    if (small->has_groups && wide->has_groups && wide->groups > small->groups) {
+        if (!small->ran && wide->ran && small->groups > 1 && wide->ran == wide->groups % small->groups)
+            see(p, LAD_OBS_EDGE_WRAPS, "workgroups", (int64_t)small->groups);
+        else if (wide->ran == small->ran && wide->ran > 1)
+            see(p, LAD_OBS_EDGE_CONSTANT, "workgroups", (int64_t)wide->ran);
+        return;
+    }
+    if (!small->has_bytes || !wide->has_bytes || wide->bytes <= small->bytes)
+        return;
+    for (int whole = 0; whole < 2; whole++) {
+        uint64_t from = whole ? small->whole : small->bytes, to = whole ? wide->whole : wide->bytes;
+        if (!small->good && wide->good && from > 8 && wide->good == to % from)
+            see(p, LAD_OBS_EDGE_WRAPS, "bytes", (int64_t)from);
+    }
+    if (wide->good && wide->good == small->good)
+        see(p, LAD_OBS_EDGE_CONSTANT, "bytes", (int64_t)wide->good);
+    else if (wide->good && small->bytes >= 8 && wide->good * 2 / 4 == wide->bytes / 4)
+        see(p, LAD_OBS_EDGE_SHARE, "bytes", (int64_t)wide->good);
+}
+
 void lad_observe_results(struct lad_point *p)
 {
     bool inputs = true, any = false, right = false, wrong = false;
@@ -772,6 +922,8 @@ void lad_observe_results(struct lad_point *p)
         observe_output(p, &p->c->expects[i], &p->r->seen[i]);
     }
     observe_exchange(p);
+    if (p->r->n_seen && !last)
+        see(p, LAD_OBS_OUT_RIGHT, NULL, 0);
     if (right && wrong)
         see(p, LAD_OBS_OUT_ONE_OF, last, 0);
     for (size_t i = 0; i < p->n; i++) {

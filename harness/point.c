@@ -313,6 +313,15 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     return lad_point_upload(p, o, d->before);
 }
 
+/* Those of the device: fills, copies, dispatches. */
+static bool has_commands(const struct lad_case *c)
+{
+    for (size_t i = 0; i < c->n_steps; i++)
+        if (c->steps[i].kind <= LAD_STEP_COPY)
+            return true;
+    return false;
+}
+
 static bool make_buffers(struct lad_point *p)
 {
     for (size_t i = 0; i < p->c->n_bufs; i++)
@@ -323,18 +332,19 @@ static bool make_buffers(struct lad_point *p)
             return false;
     for (size_t i = 0; i < p->c->n_steps; i++)
         p->n_dispatches += p->c->steps[i].kind == LAD_STEP_DISPATCH;
-    if (!p->n_dispatches)
-        return true;
     uint32_t markers[4];
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
     struct lad_buf_desc witness = {.bytes = bytes}, marker = {.bytes = sizeof markers};
+    lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
+    if (has_commands(p->c) && (!(p->marker = lad_gpu_buf(p->gpu, &marker)) ||
+                               !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers)))
+        return lad_point_api_failed(p, "planting the markers");
+    if (!p->n_dispatches)
+        return true;
     p->words = lad_alloc(p->arena, bytes);
     p->ran = lad_alloc(p->arena, p->n_dispatches * sizeof *p->ran);
     lad_witness_plant(p->words, p->n_dispatches);
-    lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
-    if (!(p->witness = lad_gpu_buf(p->gpu, &witness)) || !(p->marker = lad_gpu_buf(p->gpu, &marker)) ||
-        !lad_gpu_plant(p->gpu, p->witness, 0, p->words, bytes) ||
-        !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers))
+    if (!(p->witness = lad_gpu_buf(p->gpu, &witness)) || !lad_gpu_plant(p->gpu, p->witness, 0, p->words, bytes))
         return lad_point_api_failed(p, "planting the witness");
     return true;
 }
@@ -342,6 +352,9 @@ static bool make_buffers(struct lad_point *p)
 bool lad_point_prepare(struct lad_point *p, int64_t sweep)
 {
     p->r->status = LAD_STATUS_MISSING;
+    for (size_t i = 0; i < p->n_ran; i++)
+        p->earlier[p->n_earlier++ % LAD_N(p->earlier)] = p->ran[i];
+    p->extent = (struct lad_extent){0};
     p->n_ran = p->n_dispatches = 0;
     return lad_point_scope(p, sweep) && check_needs(p) && make_buffers(p);
 }

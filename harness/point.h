@@ -20,6 +20,11 @@ struct lad_obj {
     uint64_t front;        /* bytes ahead of the payload: its offset in the buffer */
     void *host;
 };
+struct lad_extent { /* how far a failed run came: what edges are made of */
+    uint64_t bytes, whole, good;  /* of the first wrong buffer: payload, with what lies around, right from its start on */
+    uint64_t groups, ran;         /* of the first dispatch that ran in part: workgroups in x */
+    bool has_bytes, has_groups;
+};
 struct lad_point {
     struct lad_gpu *gpu;
     const struct lad_case *c;
@@ -33,6 +38,9 @@ struct lad_point {
     uint32_t *words;
     struct lad_ran *ran;
     size_t n_ran, n_dispatches;
+    struct lad_ran earlier[8]; /* dispatches of runs before */
+    size_t n_earlier;
+    struct lad_extent extent;
     struct lad_change change; /* what an experiment does otherwise than the case says */
     const char *resized;      /* the variable that an experiment gives another value, or NULL */
     int64_t size;
@@ -70,6 +78,12 @@ void lad_observe_api(struct lad_point *, const char *doing);
 
 /* edge.c: of a sweep that failed, where it was searched to the end */
 void lad_observe_edge(struct lad_point *, struct lad_record *);
+/* What the extents at a failing size and at a larger one say together. */
+void lad_observe_extents(struct lad_point *, const struct lad_extent *small, const struct lad_extent *wide);
+
+/* recheck.c: a failed run's buffers and witness tried once more in other ways; what they held is lost */
+void lad_point_recheck(struct lad_point *);
+bool lad_point_copy(struct lad_point *, struct lad_buf *, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to);
 
 /* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs
  * it at one value into p->r; false: the device takes no more work. */

@@ -72,7 +72,7 @@ static bool failed(const struct lad_record *r)
 
 /* Between the last value that passed and the first that did not. */
 static bool bisect(struct lad_point *p, const struct lad_record *want, struct lad_record *best, int64_t low,
-                   int64_t high)
+                   int64_t high, struct lad_extent *extent)
 {
     uint64_t until = lad_now_ns() + BISECT_NS;
     bool alive = true;
@@ -83,6 +83,7 @@ static bool bisect(struct lad_point *p, const struct lad_record *want, struct la
         alive = run_point(p, middle);
         if (failed(&r)) {
             *best = r;
+            *extent = p->extent;
             high = middle;
         } else {
             low = middle;
@@ -95,6 +96,46 @@ static bool bisect(struct lad_point *p, const struct lad_record *want, struct la
                         "the search for the smallest failing %s ended early: between %lld and %lld", p->c->sweep,
                         (long long)low, (long long)high);
     return alive;
+}
+
+/* Patterns and edges need room: where the smallest failing size leaves none, a larger one is looked at as well, and what
+ * is seen there stands for what was seen at the small one. */
+static bool look_wider(struct lad_point *p, const struct lad_record *want, struct lad_record *best, uint64_t once_ns,
+                       const struct lad_extent *small)
+{
+    static const char *const kept[] = {"plant.", "api.", "finish.", "late.", "messages", "case."};
+    int64_t from = best->sweep_failed, last = p->c->sweep_values[p->c->n_sweep - 1];
+    int64_t to = from < 667 ? 1000 : from + from / 2 + 3;
+    struct lad_record r = *want;
+    to = to < last ? to : last;
+    if (!p->c->sweep || to <= from || (double)once_ns * (double)to / (double)(from ? from : 1) > (double)SWEEP_NS)
+        return true;
+    uint64_t start = lad_now_ns();
+    p->r = &r;
+    bool alive = run_point(p, to);
+    if (!alive || r.status == LAD_STATUS_SKIP || r.status > LAD_STATUS_FAIL)
+        return alive;
+    struct lad_obs *obs = best->obs;
+    size_t n = best->n_obs;
+    if (r.status == LAD_STATUS_FAIL) {
+        best->obs = r.obs;
+        best->n_obs = r.n_obs;
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < LAD_N(kept); k++)
+                if (!strncmp(obs[i].name, kept[k], strlen(kept[k])))
+                    lad_observe(p->arena, best, lad_obs_find(obs[i].name), obs[i].on, obs[i].value);
+        p->r = best;
+        lad_observe_extents(p, small, &p->extent);
+    }
+    p->r = best;
+    bool cured = r.status == LAD_STATUS_PASS;
+    lad_observe(p->arena, best, cured ? LAD_OBS_LARGER_CURED : LAD_OBS_LARGER_SAME, p->c->sweep, to);
+    *LAD_PUSH(p->arena, best->trial, best->n_trials) =
+        (struct lad_trial){"larger", cured ? "cured" : "same",
+                           lad_printf(p->arena, "at %s = %lld: %s", p->c->sweep, (long long)to,
+                                      cured ? "right" : r.message ? r.message : "wrong"),
+                           lad_now_ns() - start};
+    return true;
 }
 
 static void run_sweep(struct lad_point *p, struct lad_record *record)
@@ -132,10 +173,13 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         if (!alive || r.status == LAD_STATUS_SKIP)
             break;
         if (failed(&r)) {
+            struct lad_extent extent = p->extent;
             if (i)
-                alive = bisect(p, &want, &best, c->sweep_values[i - 1], value);
+                alive = bisect(p, &want, &best, c->sweep_values[i - 1], value, &extent);
             else
                 best.sweep_failed = value;
+            if (alive && best.status == LAD_STATUS_FAIL && !p->gpu->drop)
+                alive = look_wider(p, &want, &best, last_ns, &extent);
             best.sweep_reached = value;
             break;
         }

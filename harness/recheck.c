@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* After a failure, when everything else is written down: is the memory behind the buffers what it should be, and is the
+ * witness what the host believes it is? The buffers' contents are lost. */
+#include "../kernels/witness.h"
+#include "point.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BYTES = 1 << 20 };
+
+bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to)
+{
+    struct lad_buf_desc desc = {.bytes = (bytes + 3) & ~3ull, .mem = by};
+    struct lad_buf *copy = lad_gpu_buf(p->gpu, &desc);
+    bool ok = copy && lad_gpu_copy(p->gpu, from, offset, copy, 0, desc.bytes) && lad_gpu_wait(p->gpu);
+    if (ok && by == LAD_MEM_DEVICE) {
+        ok = lad_gpu_read(p->gpu, copy, 0, to, bytes);
+    } else if (ok) {
+        const void *seen = lad_gpu_map(p->gpu, copy, false);
+        if (seen)
+            memcpy(to, seen, bytes);
+        ok = seen && lad_gpu_unmap(p->gpu, copy);
+    }
+    lad_gpu_free(p->gpu, copy);
+    return ok;
+}
+
+/* The same witness by a way that does not depend on the host's view of its buffer. */
+static void recheck_witness(struct lad_point *p)
+{
+    size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
+    uint32_t *first = p->words, *second = lad_point_memory(bytes);
+    struct lad_record right = {0}, *record = p->r;
+    lad_canary_fill(LAD_CANARY_HOST, second, bytes, 0);
+    if (lad_point_copy(p, p->witness, 0, bytes, LAD_MEM_DEVICE, second) && memcmp(first, second, bytes)) {
+        p->r = &right;
+        p->words = second;
+        for (size_t i = 0; i < p->n_ran; i++)
+            lad_observe_witness(p, i, &p->ran[i]);
+        p->words = first;
+        p->r = record;
+        size_t n = 0;
+        while (n < right.n_obs && !strcmp(right.obs[n].name, lad_obs_name(LAD_OBS_W_ALL)))
+            n++;
+        if (n && n == right.n_obs)
+            lad_observe(p->arena, record, LAD_OBS_W_COPIED_RIGHT, NULL, 0);
+    }
+    free(second);
+}
+
+static uint32_t stamp(size_t buffer, uint64_t word)
+{
+    return 0xB0000000u | (uint32_t)buffer << 20 | ((uint32_t)word & 0xFFFFFu);
+}
+
+/* What buffer k holds after all were stamped, the last one last. */
+static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, uint64_t n)
+{
+    const char *name = p->obj[k].buf->name;
+    uint64_t own = 0, zero = 0, host = 0, other = 0, shift = 0, from = 0, blocks = 0, bad_blocks = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        own += words[i] == stamp(k, i);
+        zero += !words[i];
+        host += words[i] == lad_canary_word(LAD_CANARY_HOST, i);
+        size_t by = words[i] >> 20 & 0xFF;
+        if (words[i] >> 28 == 0xB && by != k && by < p->n && !other++) {
+            from = by;
+            shift = i - (words[i] & 0xFFFFFu);
+        }
+    }
+    if (own == n)
+        return;
+    for (uint64_t i = 0; i + 16 <= n; i += 16) {
+        uint64_t good = 0;
+        for (uint64_t j = i; j < i + 16; j++)
+            good += words[j] == stamp(k, j);
+        blocks += good == 16;
+        bad_blocks += good == 0;
+    }
+    if (other)
+        lad_observe(p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
+                    lad_printf(p->arena, "buffers %s and %s", name, p->obj[from].buf->name), (int64_t)shift);
+    else if (zero == n)
+        lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
+    else if (host == n)
+        lad_observe(p->arena, p->r, LAD_OBS_PLANT_UNREAD, name, 0);
+    else if (blocks && bad_blocks && blocks + bad_blocks == n / 16)
+        lad_observe(p->arena, p->r, LAD_OBS_PLANT_BLOCKS, name, 64);
+    else if (!own)
+        lad_observe(p->arena, p->r, LAD_OBS_PLANT_LOST, name, 0);
+}
+
+static bool stamp_buffer(struct lad_point *p, size_t k, uint32_t *words)
+{
+    const struct lad_obj *o = &p->obj[k];
+    uint64_t bytes = o->front + o->total;
+    for (uint64_t i = 0; i < bytes / 4; i++)
+        words[i] = stamp(k, i);
+    return lad_gpu_plant(p->gpu, o->gpu, 0, words, bytes);
+}
+
+/* Each buffer gets a text of its own; then each must hold its own, and no other's. */
+static void recheck_memory(struct lad_point *p)
+{
+    uint64_t most = 0, sum = 0;
+    bool ok = true, all = true;
+    for (size_t i = 0; i < p->n; i++) {
+        uint64_t bytes = p->obj[i].front + p->obj[i].total;
+        most = bytes > most ? bytes : most;
+        sum += bytes;
+    }
+    if (!most || sum > MOST_BYTES)
+        return;
+    size_t before = p->r->n_obs;
+    uint32_t *words = lad_point_memory(most);
+    for (size_t i = 0; ok && i < p->n; i++)
+        ok = stamp_buffer(p, i, words);
+    for (size_t i = 0; ok && i < p->n; i++) {
+        uint64_t bytes = p->obj[i].front + p->obj[i].total;
+        lad_canary_fill(LAD_CANARY_HOST, words, bytes, 0);
+        ok = lad_gpu_read(p->gpu, p->obj[i].gpu, 0, words, bytes);
+        if (ok)
+            judge_stamps(p, i, words, bytes / 4);
+    }
+    /* What the host's writes do not reach, does a command of the device? */
+    for (size_t i = 0; ok && i < p->n && p->r->n_obs > before; i++) {
+        uint32_t got = 0, word = 0x5EEDF111u;
+        ok = lad_gpu_fill(p->gpu, p->obj[i].gpu, 0, 4, word) && lad_gpu_wait(p->gpu) &&
+             lad_gpu_read(p->gpu, p->obj[i].gpu, 0, &got, sizeof got);
+        if (ok)
+            lad_observe(p->arena, p->r, got == word ? LAD_OBS_PLANT_FILLED : LAD_OBS_PLANT_UNFILLED,
+                        p->obj[i].buf->name, 0);
+    }
+    all = ok && p->r->n_obs == before;
+    if (all)
+        lad_observe(p->arena, p->r, LAD_OBS_KEEPS, NULL, 0);
+    free(words);
+}
+
+void lad_point_recheck(struct lad_point *p)
+{
+    if (p->witness && !lad_observed(p->r, LAD_OBS_W_ALL))
+        recheck_witness(p);
+    recheck_memory(p);
+}
