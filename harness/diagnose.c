@@ -283,7 +283,10 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     bool alone = best.proofs && (next.out || !next.proofs);
     why->cause = find_class(best.row->id);
     why->other = next.out ? NULL : find_class(next.row->id);
-    why->sure = alone && !best.contra ? LAD_SURE_DECIDED : alone || lead >= 2 ? LAD_SURE_LIKELY : LAD_SURE_OPEN;
+    /* Counting what speaks for two causes decides nothing: it is one trace, seen from several sides. */
+    why->sure = alone && !best.contra           ? LAD_SURE_DECIDED
+                : alone || (next.out && lead > 1) ? LAD_SURE_LIKELY
+                                                : LAD_SURE_OPEN;
     why->place = say_place(arena, &best);
     why->calls = say_calls(arena, &r, best.row);
     why->next = best.row->next;
@@ -295,6 +298,11 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     else
         why->verdict = why->sure == LAD_SURE_DECIDED ? "decided" : "likely";
     why->sentence = sentences[best.row->family];
+    if (why->sure == LAD_SURE_OPEN && !next.out && why->calls) {
+        const char *more = say_calls(arena, &r, next.row);
+        if (more && !lad_has_word(why->calls, more))
+            why->calls = lad_printf(arena, "%s %s", why->calls, more);
+    }
     if (why->sure == LAD_SURE_OPEN && !next.out && next.row->family != best.row->family)
         why->sentence = lad_printf(arena, "either %s, or %s", sentences[best.row->family], sentences[next.row->family]);
     return true;

@@ -247,6 +247,14 @@ static bool is_near(const struct scan *s, uint64_t i)
     return (s->type == LAD_F32 || s->type == LAD_F64) && fabs(a - e) <= 1e-4 * fabs(e);
 }
 
+/* Below the smallest normal number, and gone. */
+static bool is_flushed(const struct scan *s, uint64_t i)
+{
+    double e = number(s->type, s->expected[i]);
+    bool tiny = s->type == LAD_F32 ? fabs(e) < 1.17549436e-38 : s->type == LAD_F64 ? fabs(e) < 2.2250738585072014e-308 : false;
+    return tiny && e != 0 && number(s->type, actual(s, i)) == 0;
+}
+
 static bool has_factor(const struct scan *s)
 {
     double factor = 0;
@@ -417,6 +425,8 @@ static void observe_values(struct lad_point *p, const struct scan *s)
         see(p, LAD_OBS_OUT_NAN, s->name, (int64_t)s->of['N']);
     if (holds(s, is_near))
         see(p, LAD_OBS_OUT_NEAR, s->name, 0);
+    if (holds(s, is_flushed))
+        see(p, LAD_OBS_OUT_TINY, s->name, 0);
     if (holds(s, is_swapped))
         see(p, LAD_OBS_OUT_SWAPPED, s->name, 0);
     if (holds(s, is_doubled))
@@ -593,7 +603,7 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
                     : s.marks && bits && bits == lad_bits(s.marks, s.type, i) ? 'I'
                                                                                : lad_kind_of(s.d, i, bits);
         if (s.kind[i] == '.') {
-            if (s.expected[i] == lad_bits(s.d->before, s.type, i)) {
+            if (s.expected[i] == lad_bits(s.d->before, s.type, i) && (p->n_ran || !s.marks)) {
                 s.kind[i] = ',';
                 continue;
             }
@@ -890,9 +900,9 @@ void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, co
 {
     if (small->has_groups && wide->has_groups && wide->groups > small->groups) {
         if (!small->ran && wide->ran && small->groups > 1 && wide->ran == wide->groups % small->groups)
-            see(p, LAD_OBS_EDGE_WRAPS, "workgroups", (int64_t)small->groups);
+            see(p, LAD_OBS_EDGE_GROUPS_WRAP, "workgroups", (int64_t)small->groups);
         else if (wide->ran == small->ran && wide->ran > 1)
-            see(p, LAD_OBS_EDGE_CONSTANT, "workgroups", (int64_t)wide->ran);
+            see(p, LAD_OBS_EDGE_GROUPS, "workgroups", (int64_t)wide->ran);
         return;
     }
     if (!small->has_bytes || !wide->has_bytes || wide->bytes <= small->bytes)

@@ -99,6 +99,21 @@ static bool stamp_buffer(struct lad_point *p, size_t k, uint32_t *words)
     return lad_gpu_plant(p->gpu, o->gpu, 0, words, bytes);
 }
 
+/* Is it these buffers, or every write and read? */
+static void try_fresh(struct lad_point *p)
+{
+    struct lad_buf_desc desc = {.bytes = 4096};
+    uint32_t words[1024], back[1024];
+    struct lad_buf *fresh = lad_gpu_buf(p->gpu, &desc);
+    lad_canary_fill(LAD_CANARY_HOST, back, sizeof back, 0);
+    for (size_t i = 0; i < LAD_N(words); i++)
+        words[i] = stamp(0xFF, i);
+    if (fresh && lad_gpu_plant(p->gpu, fresh, 0, words, sizeof words) &&
+        lad_gpu_read(p->gpu, fresh, 0, back, sizeof back))
+        lad_observe(p->arena, p->r, memcmp(words, back, sizeof words) ? LAD_OBS_FRESH_LOST : LAD_OBS_FRESH_KEEPS, NULL, 0);
+    lad_gpu_free(p->gpu, fresh);
+}
+
 /* Each buffer gets a text of its own; then each must hold its own, and no other's. */
 static void recheck_memory(struct lad_point *p)
 {
@@ -131,6 +146,8 @@ static void recheck_memory(struct lad_point *p)
             lad_observe(p->arena, p->r, got == word ? LAD_OBS_PLANT_FILLED : LAD_OBS_PLANT_UNFILLED,
                         p->obj[i].buf->name, 0);
     }
+    if (ok && p->r->n_obs > before)
+        try_fresh(p);
     all = ok && p->r->n_obs == before;
     if (all)
         lad_observe(p->arena, p->r, LAD_OBS_KEEPS, NULL, 0);

@@ -22,6 +22,7 @@ struct deco_buf {
     unsigned char *shadow; /* handed out by map */
     struct lad_buf *zero;  /* stands in for it where addresses are asked for */
     bool writing, vanished, apart, floats, shared, swapped;
+    bool writing, vanished, apart, floats, shared, witness;
 };
 struct deco_kernel {
     struct lad_kernel *inner;

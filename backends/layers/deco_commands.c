@@ -261,8 +261,11 @@ static bool takes_float(const struct lad_kernel_source *s)
 static struct deco_cmd translate(const struct lad_dispatch *d, const struct deco_kernel *k)
 {
     struct deco_cmd c = {.kind = DECO_DISPATCH, .d = *d, .source = k->desc.source};
-    const struct deco_buf *witness = (const struct deco_buf *)d->witness, *grid = (const struct deco_buf *)d->indirect;
+    struct deco_buf *witness = (struct deco_buf *)d->witness;
+    const struct deco_buf *grid = (const struct deco_buf *)d->indirect;
     c.d.kernel = k->inner;
+    if (witness)
+        witness->witness = true;
     c.d.witness = witness ? witness->mem->inner : NULL;
     c.d.indirect = grid ? grid->mem->inner : NULL;
     c.d.indirect_offset += grid ? grid->base : 0;

@@ -103,12 +103,12 @@ static bool bisect(struct lad_point *p, const struct lad_record *want, struct la
 static bool look_wider(struct lad_point *p, const struct lad_record *want, struct lad_record *best, uint64_t once_ns,
                        const struct lad_extent *small)
 {
-    static const char *const kept[] = {"plant.", "api.", "finish.", "late.", "messages", "case."};
-    int64_t from = best->sweep_failed, last = p->c->sweep_values[p->c->n_sweep - 1];
+    static const char *const kept[] = {"plant.", "api.", "finish.", "late.", "messages", "case.", "output.shift"};
+    int64_t from = best->sweep_failed, last = p->c->sweep ? p->c->sweep_values[p->c->n_sweep - 1] : from;
     int64_t to = from < 667 ? 1000 : from + from / 2 + 3;
     struct lad_record r = *want;
-    to = to < last ? to : last;
-    if (!p->c->sweep || to <= from || (double)once_ns * (double)to / (double)(from ? from : 1) > (double)SWEEP_NS)
+    to = to < last || last >= 667 ? to : last; /* of small ranges nothing is known beyond their end */
+    if (to <= from || once_ns > SWEEP_NS)
         return true;
     uint64_t start = lad_now_ns();
     p->r = &r;
