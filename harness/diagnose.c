@@ -284,9 +284,9 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     why->cause = find_class(best.row->id);
     why->other = next.out ? NULL : find_class(next.row->id);
     /* Counting what speaks for two causes decides nothing: it is one trace, seen from several sides. */
-    why->sure = alone && !best.contra           ? LAD_SURE_DECIDED
+    why->sure = alone && !best.contra             ? LAD_SURE_DECIDED
                 : alone || (next.out && lead > 1) ? LAD_SURE_LIKELY
-                                                : LAD_SURE_OPEN;
+                                                  : LAD_SURE_OPEN;
     why->place = say_place(arena, &best);
     why->calls = say_calls(arena, &r, best.row);
     why->next = best.row->next;

@@ -78,9 +78,6 @@ static void observe_zone(struct lad_point *p, const struct lad_obj *o, bool behi
                 : behind                                ? LAD_OBS_RED_BEHIND
                                                         : LAD_OBS_RED_AHEAD,
                 o->buf->name, 0);
-    if (unread && unread + kept == LAD_N(after) && !p->extent.has_bytes)
-        p->extent = (struct lad_extent){o->bytes, o->front + o->total, o->front + end + 4 * kept, p->extent.groups,
-                                        p->extent.ran, true, p->extent.has_groups};
     if (behind && !kept && !unread)
         lad_observe(p->arena, p->r, LAD_OBS_RED_WHOLE, o->buf->name, 0);
 }
@@ -297,9 +294,9 @@ static void read_again(struct lad_point *p, const struct lad_expect *e, struct l
     static const enum lad_obs_name first[] = {LAD_OBS_AGAIN_RIGHT, LAD_OBS_COPIED_RIGHT, LAD_OBS_VIA_MAP_RIGHT};
     const struct lad_data *d = &p->data[o - p->obj];
     for (int i = 0; i < 3; i++) {
-        enum lad_mem by = i == 1                                     ? LAD_MEM_DEVICE
+        enum lad_mem by = i == 1                                   ? LAD_MEM_DEVICE
                           : p->gpu->info.cap[LAD_CAP_MEM_COHERENT] ? LAD_MEM_COHERENT
-                                                                     : LAD_MEM_MAPPED;
+                                                                   : LAD_MEM_MAPPED;
         if (i == 2 && !p->gpu->info.cap[LAD_CAP_MEM_COHERENT] && !p->gpu->info.cap[LAD_CAP_MEM_MAPPED])
             break;
         void *again = lad_point_memory(o->total);

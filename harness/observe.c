@@ -166,10 +166,10 @@ struct scan {
     const struct lad_oracle *oracle;
     const struct lad_data *d;
     const char *name;
-    enum lad_type type;
-    uint64_t *expected; /* raw bits of every element */
-    char *kind;         /* '.' right, ',' right as it was not to be written, else as lad_kind_of */
-    void *marks; /* what stood in the buffer before the upload; NULL for outputs */
+    enum lad_type type, as; /* as: what its words mean: kernels about floats may get them as uint */
+    uint64_t *expected;     /* raw bits of every element */
+    char *kind;             /* '.' right, ',' right as it was not to be written, else as lad_kind_of */
+    void *marks;            /* what stood in the buffer before the upload; NULL for outputs */
     uint64_t n, wrong, of[128], first, last;
     uint64_t right, right_before, right_after; /* right elements: all, ahead of the first wrong one, behind the last */
     bool contiguous;                           /* no right one among the wrong ones */
@@ -241,18 +241,26 @@ static bool is_doubled(const struct scan *s, uint64_t i)
            ((actual(s, i) - before) & mask) == (2 * (s->expected[i] - before) & mask);
 }
 
+static bool is_half(const struct scan *s, uint64_t i)
+{
+    double a = number(s->as, actual(s, i)), e = number(s->as, s->expected[i]);
+    return s->as == LAD_F32 && !(actual(s, i) & 0x1FFF) && s->expected[i] & 0x1FFF && fabs(a - e) <= 1e-3 * fabs(e);
+}
+
 static bool is_near(const struct scan *s, uint64_t i)
 {
-    double a = number(s->type, actual(s, i)), e = number(s->type, s->expected[i]);
-    return (s->type == LAD_F32 || s->type == LAD_F64) && fabs(a - e) <= 1e-4 * fabs(e);
+    double a = number(s->as, actual(s, i)), e = number(s->as, s->expected[i]);
+    return (s->as == LAD_F32 || s->as == LAD_F64) && fabs(a - e) <= 1e-4 * fabs(e);
 }
 
 /* Below the smallest normal number, and gone. */
 static bool is_flushed(const struct scan *s, uint64_t i)
 {
-    double e = number(s->type, s->expected[i]);
-    bool tiny = s->type == LAD_F32 ? fabs(e) < 1.17549436e-38 : s->type == LAD_F64 ? fabs(e) < 2.2250738585072014e-308 : false;
-    return tiny && e != 0 && number(s->type, actual(s, i)) == 0;
+    double e = number(s->as, s->expected[i]);
+    bool tiny = s->as == LAD_F32   ? fabs(e) < 1.17549436e-38
+                : s->as == LAD_F64 ? fabs(e) < 2.2250738585072014e-308
+                                   : false;
+    return tiny && e != 0 && number(s->as, actual(s, i)) == 0;
 }
 
 static bool has_factor(const struct scan *s)
@@ -368,10 +376,10 @@ static void observe_place(struct lad_point *p, const struct scan *s)
         see(p, LAD_OBS_OUT_HOST_TAIL, s->name, (int64_t)s->first);
     if (s->of['I'] && s->of['I'] == s->wrong && (s->right || s->n * lad_type_bytes(s->type) >= 64)) {
         see(p,
-            !s->right                                ? LAD_OBS_IN_CANARY
-            : s->contiguous && !s->right_after       ? LAD_OBS_IN_CANARY_TAIL
-            : in_blocks(s)                           ? LAD_OBS_IN_CANARY_BLOCKS
-                                                     : LAD_OBS_OUT_KEPT_SOME,
+            !s->right                          ? LAD_OBS_IN_CANARY
+            : s->contiguous && !s->right_after ? LAD_OBS_IN_CANARY_TAIL
+            : in_blocks(s)                     ? LAD_OBS_IN_CANARY_BLOCKS
+                                               : LAD_OBS_OUT_KEPT_SOME,
             s->name, (int64_t)(s->first * lad_type_bytes(s->type)));
         return;
     }
@@ -423,6 +431,8 @@ static void observe_values(struct lad_point *p, const struct scan *s)
         see(p, spread ? LAD_OBS_OUT_SPREAD : LAD_OBS_OUT_SQUEEZED, s->name, spread ? spread : squeezed);
     if (s->of['N'])
         see(p, LAD_OBS_OUT_NAN, s->name, (int64_t)s->of['N']);
+    if (holds(s, is_half))
+        see(p, LAD_OBS_OUT_HALF, s->name, 0);
     if (holds(s, is_near))
         see(p, LAD_OBS_OUT_NEAR, s->name, 0);
     if (holds(s, is_flushed))
@@ -577,6 +587,7 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
                      .d = &p->data[o - p->obj],
                      .name = e->buf,
                      .type = o->buf->type,
+                     .as = o->buf->type,
                      .n = seen->n,
                      .contiguous = true};
     struct lad_oracle_in in = {p->data, p->n, &p->scope, e->with, p->gpu};
@@ -591,6 +602,9 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
     s.kind = malloc(s.n);
     if (!s.expected || !s.kind)
         abort();
+    for (size_t i = 0; i < p->n_ran && s.type == LAD_U32; i++)
+        if (!strncmp(p->ran[i].desc->source->name, "float", 5))
+            s.as = LAD_F32;
     if (o->buf->role != LAD_OUTPUT) {
         s.marks = lad_point_memory(o->total);
         lad_canary_fill(LAD_CANARY_INPUT, s.marks, o->bytes & ~3ull, 0);
@@ -599,9 +613,9 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
     for (uint64_t i = 0; i < s.n; i++) {
         s.expected[i] = s.oracle->at(&in, s.d, i);
         uint64_t bits = lad_bits(s.d->after, s.type, i);
-        s.kind[i] = lad_same(&in, s.type, s.expected[i], bits, e->ulp)           ? '.'
+        s.kind[i] = lad_same(&in, s.type, s.expected[i], bits, e->ulp)        ? '.'
                     : s.marks && bits && bits == lad_bits(s.marks, s.type, i) ? 'I'
-                                                                               : lad_kind_of(s.d, i, bits);
+                                                                              : lad_kind_of(s.d, i, bits);
         if (s.kind[i] == '.') {
             if (s.expected[i] == lad_bits(s.d->before, s.type, i) && (p->n_ran || !s.marks)) {
                 s.kind[i] = ',';
@@ -622,7 +636,7 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
         s.of[(int)s.kind[i]]++;
     }
     if (s.wrong) {
-        if (!p->extent.has_bytes) {
+        if (s.contiguous && !s.right_after && p->extent.bytes < o->bytes) {
             p->extent.has_bytes = true;
             p->extent.bytes = o->bytes;
             p->extent.whole = o->front + o->total;
@@ -712,6 +726,7 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
         if (got == wanted || n_wrong++ > 2)
             continue;
         const char *on = lad_printf(p->arena, "scalar %s of dispatch %zu", k->scalars[s].name, i + 1);
+        see(p, LAD_OBS_W_S_WRONG, lad_printf(p->arena, "dispatch %zu (%s)", i + 1, k->name), (int64_t)s);
         bool other = false;
         for (size_t j = 0; j < p->n_ran; j++) {
             uint64_t theirs = 0;
@@ -732,8 +747,8 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
         if (s)
             memcpy(&previous, (const char *)p->ran[i].scalars + k->scalars[s - 1].offset, k->scalars[s - 1].bytes);
         see(p,
-            other  ? LAD_OBS_W_S_PREVIOUS
-            : !got ? LAD_OBS_W_S_ZERO
+            other                                      ? LAD_OBS_W_S_PREVIOUS
+            : !got                                     ? LAD_OBS_W_S_ZERO
             : earlier && got != (wanted & 0xFFFFFFFFu) ? LAD_OBS_W_S_EARLIER
             : got == (wanted & 0xFFFFFFFFu) || got == (wanted & 0xFFFFu) || got == (wanted & 0xFFu) ? LAD_OBS_W_S_LOW
             : got == turn_bytes(wanted, bytes) || (bytes == 8 && got == (wanted << 32 | wanted >> 32))
@@ -843,14 +858,15 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         const uint32_t *g = ran->groups;
         bool turned = a + b + c == g[0] + g[1] + g[2] && (uint64_t)a * b * c == groups;
         see(p,
-            turned                              ? LAD_OBS_W_GRID_TURNED
+            turned                          ? LAD_OBS_W_GRID_TURNED
             : (uint64_t)a * b * c == groups ? LAD_OBS_W_GRID_FLAT
-                                                : LAD_OBS_W_GRID,
+                                            : LAD_OBS_W_GRID,
             on, (int64_t)a * b * c);
     }
     for (int k = 0; k < 2; k++)
         if (w[LAD_W_CONST + k] != d->constant[k])
-            see(p, saw_earlier_build(p, i, w) ? LAD_OBS_W_CONSTANT_EARLIER : LAD_OBS_W_CONSTANT, on, w[LAD_W_CONST + k]);
+            see(p, saw_earlier_build(p, i, w) ? LAD_OBS_W_CONSTANT_EARLIER : LAD_OBS_W_CONSTANT, on,
+                w[LAD_W_CONST + k]);
     if (d->source->n_dynamic && w[LAD_W_DYNAMIC] != d->dynamic_items)
         see(p, LAD_OBS_W_DYNAMIC, on, w[LAD_W_DYNAMIC]);
     if (count < wanted) {

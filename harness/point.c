@@ -336,8 +336,8 @@ static bool make_buffers(struct lad_point *p)
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
     struct lad_buf_desc witness = {.bytes = bytes}, marker = {.bytes = sizeof markers};
     lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
-    if (has_commands(p->c) && (!(p->marker = lad_gpu_buf(p->gpu, &marker)) ||
-                               !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers)))
+    if (has_commands(p->c) &&
+        (!(p->marker = lad_gpu_buf(p->gpu, &marker)) || !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers)))
         return lad_point_api_failed(p, "planting the markers");
     if (!p->n_dispatches)
         return true;

@@ -8,7 +8,8 @@
 
 enum { MOST_BYTES = 1 << 20 };
 
-bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to)
+bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, uint64_t bytes, enum lad_mem by,
+                    void *to)
 {
     struct lad_buf_desc desc = {.bytes = (bytes + 3) & ~3ull, .mem = by};
     struct lad_buf *copy = lad_gpu_buf(p->gpu, &desc);
@@ -53,6 +54,18 @@ static uint32_t stamp(size_t buffer, uint64_t word)
     return 0xB0000000u | (uint32_t)buffer << 20 | ((uint32_t)word & 0xFFFFFu);
 }
 
+/* Is something good behind something bad? */
+static bool is_mixed(size_t k, const uint32_t *words, uint64_t n)
+{
+    uint64_t bad = 0;
+    while (bad < n && words[bad] == stamp(k, bad))
+        bad++;
+    for (uint64_t i = bad; i < n; i++)
+        if (words[i] == stamp(k, i))
+            return true;
+    return false;
+}
+
 /* What buffer k holds after all were stamped, the last one last. */
 static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, uint64_t n)
 {
@@ -84,7 +97,7 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
     else if (host == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_UNREAD, name, 0);
-    else if (blocks && bad_blocks && blocks + bad_blocks == n / 16)
+    else if (blocks && bad_blocks && blocks + bad_blocks == n / 16 && is_mixed(k, words, n))
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_BLOCKS, name, 64);
     else if (!own)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_LOST, name, 0);
@@ -110,7 +123,8 @@ static void try_fresh(struct lad_point *p)
         words[i] = stamp(0xFF, i);
     if (fresh && lad_gpu_plant(p->gpu, fresh, 0, words, sizeof words) &&
         lad_gpu_read(p->gpu, fresh, 0, back, sizeof back))
-        lad_observe(p->arena, p->r, memcmp(words, back, sizeof words) ? LAD_OBS_FRESH_LOST : LAD_OBS_FRESH_KEEPS, NULL, 0);
+        lad_observe(p->arena, p->r, memcmp(words, back, sizeof words) ? LAD_OBS_FRESH_LOST : LAD_OBS_FRESH_KEEPS, NULL,
+                    0);
     lad_gpu_free(p->gpu, fresh);
 }
 

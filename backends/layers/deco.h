@@ -23,6 +23,7 @@ struct deco_buf {
     struct lad_buf *zero;  /* stands in for it where addresses are asked for */
     bool writing, vanished, apart, floats, shared, swapped;
     bool writing, vanished, apart, floats, shared, witness;
+    bool writing, vanished, apart, floats, shared, bound;
 };
 struct deco_kernel {
     struct lad_kernel *inner;

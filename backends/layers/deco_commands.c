@@ -261,11 +261,8 @@ static bool takes_float(const struct lad_kernel_source *s)
 static struct deco_cmd translate(const struct lad_dispatch *d, const struct deco_kernel *k)
 {
     struct deco_cmd c = {.kind = DECO_DISPATCH, .d = *d, .source = k->desc.source};
-    struct deco_buf *witness = (struct deco_buf *)d->witness;
-    const struct deco_buf *grid = (const struct deco_buf *)d->indirect;
+    const struct deco_buf *witness = (const struct deco_buf *)d->witness, *grid = (const struct deco_buf *)d->indirect;
     c.d.kernel = k->inner;
-    if (witness)
-        witness->witness = true;
     c.d.witness = witness ? witness->mem->inner : NULL;
     c.d.indirect = grid ? grid->mem->inner : NULL;
     c.d.indirect_offset += grid ? grid->base : 0;
@@ -276,6 +273,7 @@ static struct deco_cmd translate(const struct lad_dispatch *d, const struct deco
         c.bind[i] =
             (struct lad_bind){b->mem->inner, b->base + d->binds[i].offset, d->binds[i].bytes ? d->binds[i].bytes : end};
         b->from = d->binds[i].offset;
+        b->bound = true;
         b->floats = !strcmp(k->desc.source->bufs[i].type, "float") || takes_float(k->desc.source);
     }
     c.reach = d->n_reach ? calloc(d->n_reach, sizeof *c.reach) : NULL;

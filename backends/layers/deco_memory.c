@@ -229,7 +229,7 @@ static bool change_results(const struct deco_buf *b, unsigned char *data, uint64
     struct lad_inject *tiny = b->floats ? DECO_HIT(N2_denormals, at) : NULL;
     struct lad_inject *last = b->floats ? DECO_HIT(N2_last_bit, at) : NULL;
     struct lad_inject *lane = DECO_HIT(M1_wrong_lane, at);
-    if (b->witness || !(half || tiny || last || lane))
+    if (!b->bound || !(half || tiny || last || lane))
         return true;
     for (size_t i = 0; i + 4 <= bytes; i += 4) {
         uint32_t u;

@@ -98,8 +98,8 @@ static bool bisect(struct lad_point *p, const struct lad_record *want, struct la
     return alive;
 }
 
-/* Patterns and edges need room: where the smallest failing size leaves none, a larger one is looked at as well, and what
- * is seen there stands for what was seen at the small one. */
+/* Patterns and edges need room: where the smallest failing size leaves none, a larger one is looked at as well, and
+ * what is seen there stands for what was seen at the small one. */
 static bool look_wider(struct lad_point *p, const struct lad_record *want, struct lad_record *best, uint64_t once_ns,
                        const struct lad_extent *small)
 {
@@ -110,7 +110,6 @@ static bool look_wider(struct lad_point *p, const struct lad_record *want, struc
     to = to < last || last >= 667 ? to : last; /* of small ranges nothing is known beyond their end */
     if (to <= from || once_ns > SWEEP_NS)
         return true;
-    uint64_t start = lad_now_ns();
     p->r = &r;
     bool alive = run_point(p, to);
     if (!alive || r.status == LAD_STATUS_SKIP || r.status > LAD_STATUS_FAIL)
@@ -128,13 +127,8 @@ static bool look_wider(struct lad_point *p, const struct lad_record *want, struc
         lad_observe_extents(p, small, &p->extent);
     }
     p->r = best;
-    bool cured = r.status == LAD_STATUS_PASS;
-    lad_observe(p->arena, best, cured ? LAD_OBS_LARGER_CURED : LAD_OBS_LARGER_SAME, p->c->sweep, to);
-    *LAD_PUSH(p->arena, best->trial, best->n_trials) =
-        (struct lad_trial){"larger", cured ? "cured" : "same",
-                           lad_printf(p->arena, "at %s = %lld: %s", p->c->sweep, (long long)to,
-                                      cured ? "right" : r.message ? r.message : "wrong"),
-                           lad_now_ns() - start};
+    lad_observe(p->arena, best, r.status == LAD_STATUS_PASS ? LAD_OBS_WIDER_RIGHT : LAD_OBS_WIDER_WRONG, p->c->sweep,
+                to);
     return true;
 }
 
