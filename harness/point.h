@@ -21,7 +21,7 @@ struct lad_obj {
     void *host;
 };
 struct lad_extent { /* how far a failed run came: what edges are made of */
-    uint64_t bytes, whole, good;  /* of the first wrong buffer: payload, with what lies around, right from its start on */
+    uint64_t bytes, whole, good;  /* of the first wrong buffer: payload, with surroundings, right from its start */
     uint64_t groups, ran;         /* of the first dispatch that ran in part: workgroups in x */
     bool has_bytes, has_groups;
 };
