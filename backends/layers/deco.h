@@ -21,9 +21,7 @@ struct deco_buf {
     unsigned char *view;   /* what the host wrote last, where a fault needs to know */
     unsigned char *shadow; /* handed out by map */
     struct lad_buf *zero;  /* stands in for it where addresses are asked for */
-    bool writing, vanished, apart, floats, shared, swapped;
-    bool writing, vanished, apart, floats, shared, witness;
-    bool writing, vanished, apart, floats, shared, bound;
+    bool writing, vanished, apart, floats, shared, swapped, bound;
 };
 struct deco_kernel {
     struct lad_kernel *inner;
