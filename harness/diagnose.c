@@ -207,6 +207,12 @@ static void leave_open(struct lad_arena *arena, const struct lad_record *r, cons
 {
     const struct lad_trial *t = pair && *pair->trial ? find_trial(r, pair->trial) : NULL;
     const char *because;
+    const char *at = best->about ? best->about->on : NULL, *there = next->about ? next->about->on : NULL;
+    if (best->proofs && next->proofs && at && there && strcmp(at, there)) {
+        why->verdict = lad_printf(arena, "two findings: %s at %s, and %s at %s; or one of them follows from the other",
+                                  best->row->id, at, next->row->id, there);
+        return;
+    }
     if (next->out) {
         why->verdict = lad_printf(arena, "not decided: %s is all that fits, but little speaks for it", best->row->id);
         return;
@@ -227,7 +233,7 @@ static void leave_open(struct lad_arena *arena, const struct lad_record *r, cons
 
 static bool has_something_to_say(const struct lad_record *r)
 {
-    return r->status >= LAD_STATUS_FAIL && r->status != LAD_STATUS_MISSING;
+    return r->status >= LAD_STATUS_FAIL && r->status != LAD_STATUS_MISSING && !r->blocker; /* else a casualty */
 }
 
 /* Said while the case ran by itself; what was asked for afterwards has observations of its own. */
@@ -235,7 +241,8 @@ static bool has_own_messages(const struct lad_record *r)
 {
     size_t n = 0;
     while (n < r->n_messages &&
-           (!strncmp(r->messages[n], "validation: ", 12) || !strncmp(r->messages[n], "kernel log: ", 12)))
+           (!strncmp(r->messages[n], "validation: ", 12) || !strncmp(r->messages[n], "kernel log: ", 12) ||
+            !strncmp(r->messages[n], "build log: ", 11)))
         n++;
     return n < r->n_messages;
 }

@@ -388,7 +388,7 @@ struct lad_record {
     bool flaky;            /* passed on a retry */
     struct lad_try *retry; /* failed tries that this record does not describe: it describes the pass, else the first failure */
     size_t n_retries;
-    const char *blocker;   /* run.c: id of the case that blocks this one, or NULL */
+    const char *blocker;   /* run.c: id of the case that blocks this one, or cost it the device, or NULL */
     /* known results: plan.c */
     const char *known;     /* reason of an expected failure, or NULL */
     bool unexpected;       /* an expected failure that passed */

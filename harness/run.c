@@ -153,6 +153,8 @@ static void complete(struct runner *r, struct lane *l, struct lad_record got)
     l->n_tries = 0;
     lad_record_known(r->arena, rec);
     l->last = rec;
+    if (lad_record_bad(rec) && (rec->status > LAD_STATUS_FAIL || lad_observed(rec, LAD_OBS_LATER_LOST)))
+        lad_kernel_log(r->arena, rec, l->sent_ns);
     if (!l->gone)
         l->lab = lad_lab_open(r->arena, r->options, r->run, l->device, find_case(r, rec->id), rec);
     if (l->lab)
@@ -209,6 +211,7 @@ static void lose(struct runner *r, struct lane *l, const char *what)
         return;
     }
     l->gone = true;
+    lost.blocker = l->why; /* then it is a casualty of that case */
     if (!l->why)
         l->why = l->at->id;
     l->note = NULL;

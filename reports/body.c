@@ -126,29 +126,52 @@ static void put_list(FILE *f, struct lad_arena *arena, const char *lead, const c
         fprintf(f, "  %-9s%zu more\n", "", n - most);
 }
 
-void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_record *r)
+/* One command: what would say more. */
+static const char *choose_next(struct lad_arena *arena, const struct lad_run *run, const struct lad_record *r,
+                               const struct lad_why *why)
+{
+    bool validated = false, api = r->spec && (!strncmp(r->spec, "vk", 2) || !strncmp(r->spec, "cl", 2));
+    for (size_t i = 0; i < r->n_trials; i++)
+        validated = validated || !strcmp(r->trial[i].name, "validation");
+    if (run && why->sure != LAD_SURE_DECIDED && api && !validated)
+        return lad_printf(arena, "%s --validate", lad_repeat(arena, run, r));
+    return why->cause ? lad_printf(arena, "gpuladder explain %s", why->cause->id)
+           : run      ? lad_printf(arena, "%s -v", lad_repeat(arena, run, r))
+                      : "gpuladder explain";
+}
+
+void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_run *run, const struct lad_record *r)
 {
     struct lad_why why;
     if (!lad_diagnose(arena, r, &why))
         return;
     lad_put_wrapped(f, "  answer   ", why.sentence);
     if (why.cause)
-        lad_put_wrapped(f, "  cause    ", lad_printf(arena, "%s %s", why.cause->id, why.cause->name));
-    lad_put_wrapped(f, "  sure     ", lad_show_line(arena, why.verdict, 400));
+        lad_put_wrapped(f, "  cause    ",
+                        lad_printf(arena, "%s %s%s", why.cause->id, why.cause->name,
+                                   why.sure == LAD_SURE_DECIDED  ? " (decided)"
+                                   : why.sure == LAD_SURE_LIKELY ? " (likely)"
+                                                                 : ""));
+    if (why.sure == LAD_SURE_OPEN)
+        lad_put_wrapped(f, why.cause ? "           " : "  cause    ", lad_show_line(arena, why.verdict, 400));
     if (why.place)
         lad_put_wrapped(f, "  place    ", lad_show_line(arena, why.place, 200));
     put_list(f, arena, "for", why.pro, why.n_pro, 6);
     put_list(f, arena, "against", why.contra, why.n_contra, 4);
-    if (why.other)
+    if (why.other) {
+        bool said = why.decides && strstr(why.verdict, why.decides);
         lad_put_wrapped(f, "  or       ",
                         lad_printf(arena, "%s %s%s%s", why.other->id, why.other->name,
-                                   why.decides ? "; they are told apart by " : "", why.decides ? why.decides : ""));
+                                   why.decides && !said ? "; to part them: " : "",
+                                   why.decides && !said ? why.decides : ""));
+    }
     for (size_t i = 0; i < r->n_trials; i++)
         lad_put_wrapped(f, i ? "           " : "  tried    ",
                         lad_printf(arena, "%s (%s s)", lad_show_line(arena, r->trial[i].text, 200),
                                    lad_show_time(arena, r->trial[i].time_ns)));
     if (why.next)
         lad_put_wrapped(f, "  look     ", why.next);
+    fprintf(f, "  next:    %s\n", choose_next(arena, run, r, &why));
 }
 
 /* One line: class, how sure, and what kind of failure. */
@@ -288,10 +311,11 @@ char *lad_body(struct lad_arena *arena, const struct lad_run *run, const struct 
     else
         fprintf(f, "cause: not decided (%s)\n", lad_type_token(arena, r));
     struct lad_why why;
-    bool named = lad_diagnose(arena, r, &why) && why.cause;
-    fprintf(f, "next: gpuladder explain %s\n", named ? why.cause->id : quote(arena, r->id));
+    fprintf(f, "next: %s\n",
+            lad_diagnose(arena, r, &why) ? choose_next(arena, run, r, &why)
+                                         : lad_printf(arena, "gpuladder explain %s", quote(arena, r->id)));
     fprintf(f, "repeat: %s\n", lad_repeat(arena, run, r));
-    lad_put_answer(f, arena, r);
+    lad_put_answer(f, arena, run, r);
     lad_put_context(f, arena, run, r);
     lad_put_evidence(f, arena, r, 16, false);
     if (run->output)

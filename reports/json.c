@@ -43,6 +43,12 @@ static json_t *make_counts(const size_t *n)
     return json;
 }
 
+static void set_text(struct lad_arena *arena, json_t *json, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_new(json, name, json_string(lad_show_line(arena, text, 0)));
+}
+
 static json_t *make_summary(struct lad_arena *arena, const struct lad_run *run)
 {
     static const char *const states[] = {"untried", "works", "broken", "blocked", "missing"};
@@ -51,7 +57,7 @@ static json_t *make_summary(struct lad_arena *arena, const struct lad_run *run)
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         const struct lad_tally *t = &tally[i];
-        json_t *rungs = json_array(), *device;
+        json_t *rungs = json_array(), *findings = json_array(), *device;
         for (size_t j = 0; j < t->n_rungs; j++)
             json_array_append_new(rungs,
                                   json_pack("{s:i, s:s, s:s, s:o}", "rung", t->rung[j].number, "name", t->rung[j].name,
@@ -59,6 +65,16 @@ static json_t *make_summary(struct lad_arena *arena, const struct lad_run *run)
         device = json_pack("{s:s, s:o, s:I, s:I, s:I, s:o}", "device", lad_show_line(arena, t->slug, 0), "counts",
                            make_counts(t->n), "unexpected", (json_int_t)t->n_bad, "expected_failures",
                            (json_int_t)t->n_known, "flaky", (json_int_t)t->n_flaky, "rungs", rungs);
+        for (size_t k = 0; k < t->n_findings; k++) {
+            const struct lad_finding *d = &t->finding[k];
+            json_t *one = json_pack("{s:s, s:s, s:I, s:I, s:s}", "first", lad_test_name(arena, d->first), "sentence",
+                                    lad_show_line(arena, d->sentence, 0), "cases", (json_int_t)d->n, "casualties",
+                                    (json_int_t)d->n_casualties, "words", lad_show_finding(arena, d));
+            set_text(arena, one, "cause", d->cause ? d->cause->id : NULL);
+            set_text(arena, one, "or", d->other ? d->other->id : NULL);
+            json_array_append_new(findings, one);
+        }
+        json_object_set_new(device, "findings", findings);
         if (t->first_bad)
             json_object_set_new(device, "starts_here", json_string(lad_test_name(arena, t->first_bad)));
         json_array_append_new(list, device);
@@ -72,12 +88,6 @@ static json_t *make_list(struct lad_arena *arena, const char *const *list, size_
     for (size_t i = 0; i < n; i++)
         json_array_append_new(json, json_string(lad_show_line(arena, list[i], 0)));
     return json;
-}
-
-static void set_text(struct lad_arena *arena, json_t *json, const char *name, const char *text)
-{
-    if (text)
-        json_object_set_new(json, name, json_string(lad_show_line(arena, text, 0)));
 }
 
 static json_t *make_diagnosis(struct lad_arena *arena, const struct lad_why *why)

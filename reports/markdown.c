@@ -49,6 +49,20 @@ static void put_failure(FILE *f, struct lad_arena *arena, const struct lad_run *
     fprintf(f, "  - %s **%s**: %s\n", code(arena, lad_test_name(arena, r)),
             r->status == LAD_STATUS_PASS ? "XPASS" : upper(arena, lad_status_name(r->status)),
             show(arena, lad_headline(arena, r)));
+    struct lad_why why;
+    if (lad_diagnose(arena, r, &why)) {
+        fprintf(f, "    - answer: %s%s%s%s%s\n", show(arena, why.sentence), why.cause ? "; **" : "",
+                why.cause ? show(arena, lad_printf(arena, "%s %s", why.cause->id, why.cause->name)) : "",
+                why.cause ? "**, " : "; ", show(arena, why.verdict));
+        if (why.place)
+            fprintf(f, "    - place: %s\n", show(arena, why.place));
+        for (size_t i = 0; i < why.n_pro && i < 4; i++)
+            fprintf(f, "    - for: %s\n", show(arena, why.pro[i]));
+        for (size_t i = 0; i < why.n_contra && i < 2; i++)
+            fprintf(f, "    - against: %s\n", show(arena, why.contra[i]));
+        if (why.other)
+            fprintf(f, "    - or: %s\n", show(arena, lad_printf(arena, "%s %s", why.other->id, why.other->name)));
+    }
     for (size_t i = 0; i < r->n_seen && i < 8; i++)
         if (r->seen[i].n_wrong)
             fprintf(f, "    - seen: %s, %llu of %llu wrong, %s\n", show(arena, r->seen[i].name),
@@ -141,6 +155,10 @@ static void put_device(FILE *f, struct lad_arena *arena, const struct lad_run *r
     fprintf(f, "\n## Bring-up: %s\n\n", show(arena, t->slug));
     if (t->device)
         fprintf(f, "%s\n\n", show(arena, lad_show_device(arena, t->device)));
+    for (size_t i = 0; i < t->n_findings; i++)
+        fprintf(f, "%s- %s\n", i ? "" : "Findings:\n\n", show(arena, lad_show_finding(arena, &t->finding[i])));
+    if (t->n_findings)
+        fputc('\n', f);
     for (size_t i = 0; i < t->n_rungs; i++)
         put_rung(f, arena, run, t, &t->rung[i], &room);
     if (!t->n_rungs)

@@ -24,8 +24,9 @@ char *lad_body(struct lad_arena *, const struct lad_run *, const struct lad_reco
 /* Command that repeats one record alone. */
 char *lad_repeat(struct lad_arena *, const struct lad_run *, const struct lad_record *);
 /* Parts of it: where and what; buffers, facts and figures; messages of others. */
-/* The diagnosis: kind of failure, cause, how sure, place, evidence, runner-up; nothing without a failure. */
-void lad_put_answer(FILE *, struct lad_arena *, const struct lad_record *);
+/* The diagnosis: kind of failure, cause, how sure, place, evidence, runner-up, next command; nothing without a failure.
+ * Run NULL: it is not repeated by `gpuladder run`. */
+void lad_put_answer(FILE *, struct lad_arena *, const struct lad_run *, const struct lad_record *);
 void lad_put_context(FILE *, struct lad_arena *, const struct lad_run *, const struct lad_record *);
 void lad_put_evidence(FILE *, struct lad_arena *, const struct lad_record *, size_t rows, bool arrow);
 void lad_put_messages(FILE *, struct lad_arena *, const struct lad_record *, size_t most);
@@ -61,6 +62,12 @@ struct lad_tally_rung {
     size_t n[LAD_STATUS_COUNT], n_records, n_bad, n_known;
     enum lad_rung_state state;
 };
+struct lad_finding {     /* failures of a device that have one cause */
+    const struct lad_class *cause, *other; /* other: where it is open between two; cause NULL: none was named */
+    const struct lad_record *first;
+    const char *verdict, *sentence;        /* of the first */
+    size_t n, n_casualties;                /* casualties: cases that the loss of the device cost, not diagnosed */
+};
 struct lad_tally {
     const char *slug;
     const struct lad_device *device;      /* NULL: the run does not describe it */
@@ -71,8 +78,12 @@ struct lad_tally {
     size_t n_rungs;
     struct lad_reason *skips, *blocks;
     size_t n_skips, n_blocks;
+    struct lad_finding *finding;          /* what unexpected failures come to, in the order in which they were met */
+    size_t n_findings;
 };
 size_t lad_tally(struct lad_arena *, const struct lad_run *, struct lad_tally **);
+/* "D1 the dispatch was dropped ... (decided): 2 cases, the first is r03-x; 7 more were lost with the device". */
+char *lad_show_finding(struct lad_arena *, const struct lad_finding *);
 /* The best figure of the measure that m is the first of, doubted only where there is no other; NULL: not the first. */
 const struct lad_measure *lad_best_measure(const struct lad_record *, size_t m);
 /* The cases that everything else stands on: names as globs, NULL at the end. */

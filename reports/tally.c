@@ -101,6 +101,35 @@ static void count_blocked(struct lad_arena *arena, struct lad_tally *t)
     }
 }
 
+static bool is_casualty(const struct lad_record *r)
+{
+    const char *type = r->type ? r->type : "";
+    return r->blocker && (!strcmp(type, "ladder.blocked.device") || !strcmp(type, "ladder.lost.device"));
+}
+
+/* Failures with the same cause are one finding; what a lost device took with it is counted with the case that lost it.
+ */
+static void find_causes(struct lad_arena *arena, struct lad_tally *t)
+{
+    for (size_t i = 0; i < t->n_records; i++) {
+        const struct lad_record *r = t->record[i];
+        struct lad_why why = {0};
+        struct lad_finding *f = t->finding;
+        if (is_casualty(r) || !lad_record_bad(r) || !lad_diagnose(arena, r, &why))
+            continue;
+        const struct lad_class *other = why.sure == LAD_SURE_OPEN ? why.other : NULL;
+        while (f < t->finding + t->n_findings && (f->cause != why.cause || f->other != other))
+            f++;
+        if (f == t->finding + t->n_findings) {
+            f = LAD_PUSH(arena, t->finding, t->n_findings);
+            *f = (struct lad_finding){why.cause, other, r, why.verdict, why.sentence, 0, 0};
+        }
+        f->n++;
+        for (size_t k = i + 1; k < t->n_records; k++)
+            f->n_casualties += is_casualty(t->record[k]) && !strcmp(t->record[k]->blocker, r->id);
+    }
+}
+
 static struct lad_tally *find_device(struct lad_arena *arena, struct lad_tally **list, size_t *n, const char *slug)
 {
     for (size_t i = 0; i < *n; i++)
@@ -127,6 +156,22 @@ const struct lad_measure *lad_best_measure(const struct lad_record *r, size_t m)
     return best;
 }
 
+char *lad_show_finding(struct lad_arena *arena, const struct lad_finding *f)
+{
+    bool open = strncmp(f->verdict, "decided", 7) && strncmp(f->verdict, "likely", 6);
+    char *text = f->cause ? lad_printf(arena, "%s %s", f->cause->id, f->cause->name) : "no cause could be named";
+    if (f->other)
+        text = lad_printf(arena, "%s, or %s %s: not decided", text, f->other->id, f->other->name);
+    else if (f->cause)
+        text = lad_printf(arena, "%s (%s)", text, open ? "not decided" : f->verdict);
+    text = lad_printf(arena, "%s; %zu case%s%s", text, f->n, f->n == 1 ? ", " : "s, the first is ",
+                      lad_test_name(arena, f->first));
+    if (f->n_casualties)
+        text =
+            lad_printf(arena, "%s; %zu more cases went with the device and are not diagnosed", text, f->n_casualties);
+    return text;
+}
+
 size_t lad_tally(struct lad_arena *arena, const struct lad_run *run, struct lad_tally **list)
 {
     size_t n = 0;
@@ -141,6 +186,7 @@ size_t lad_tally(struct lad_arena *arena, const struct lad_run *run, struct lad_
         for (size_t i = 0; i < t->n_rungs; i++)
             t->rung[i].state = judge_rung(&t->rung[i]);
         count_blocked(arena, t);
+        find_causes(arena, t);
     }
     return n;
 }

@@ -84,7 +84,7 @@ static void put_block(FILE *f, struct lad_arena *arena, const struct lad_run *ru
     put_line(out, arena, r, colour, all);
     fputc('\n', out);
     lad_put_wrapped(out, "", lad_printf(arena, "error[%s]: %s", lad_type_token(arena, r), lad_headline(arena, r)));
-    lad_put_answer(out, arena, r);
+    lad_put_answer(out, arena, run, r);
     lad_put_context(out, arena, run, r);
     lad_put_evidence(out, arena, r, all ? 16 : 4, true);
     lad_put_messages(out, arena, r, all ? 100 : 3);
@@ -180,6 +180,12 @@ static void put_broken(FILE *f, struct lad_arena *arena, const struct lad_tally 
     }
 }
 
+static void put_findings(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
+{
+    for (const struct lad_finding *d = t->finding; d < t->finding + t->n_findings; d++)
+        lad_put_wrapped(f, "  finding   ", lad_show_finding(arena, d));
+}
+
 /* What fails but was expected to: it does not count, and it must not look as if it worked. */
 static void put_known(FILE *f, struct lad_arena *arena, const struct lad_tally *t)
 {
@@ -267,6 +273,7 @@ static void put_device(FILE *f, struct lad_arena *arena, const struct lad_tally 
         lad_put_wrapped(f, "  device    ", lad_show_device(arena, t->device));
     put_states(f, arena, t);
     put_broken(f, arena, t);
+    put_findings(f, arena, t);
     put_known(f, arena, t);
     put_blocked(f, arena, t);
     put_reasons(f, arena, t);

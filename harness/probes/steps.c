@@ -164,6 +164,8 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         }
         best = r;
         best.sweep_reached = value;
+        if (!alive)
+            best.sweep_failed = value;
         if (!alive || r.status == LAD_STATUS_SKIP)
             break;
         if (failed(&r)) {

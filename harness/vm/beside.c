@@ -93,7 +93,7 @@ static void show_failed(const struct lad_run *run, struct lad_record r)
     struct lad_arena *arena = lad_arena_create();
     fprintf(stderr, "%s %s: %s: %s\n", r.device, mode_of(&r), lad_status_name(r.status),
             r.message ? lad_show_line(arena, r.message, 1000) : "");
-    lad_put_answer(stderr, arena, &r);
+    lad_put_answer(stderr, arena, NULL, &r);
     r.file = r.proves = NULL;
     lad_put_context(stderr, arena, run, &r);
     lad_put_evidence(stderr, arena, &r, 16, true);
