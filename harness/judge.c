@@ -338,6 +338,22 @@ static void look_again(struct lad_point *p)
     submit_again(p);
 }
 
+/* A build that succeeds may have left a log all the same. */
+static void hear_builds(struct lad_point *p)
+{
+    for (size_t i = 0; i < p->n_ran && p->gpu->backend->build_log; i++) {
+        struct lad_kernel *kernel = lad_gpu_kernel(p->gpu, p->ran[i].desc);
+        const char *log = kernel ? p->gpu->backend->build_log(kernel) : NULL, *name = p->ran[i].desc->source->name,
+                   *on = lad_printf(p->arena, "the build of kernel %s", name);
+        if (!log || !*log || lad_observed(p->r, LAD_OBS_BUILD_LOG))
+            continue;
+        lad_observe(p->arena, p->r, LAD_OBS_BUILD_LOG, on, 0);
+        if (strcasestr(log, "error") || strcasestr(log, "failed"))
+            lad_observe(p->arena, p->r, LAD_OBS_BUILD_ERROR, on, 0);
+        *LAD_PUSH(p->arena, p->r->messages, p->r->n_messages) = lad_printf(p->arena, "build log: %s: %s", name, log);
+    }
+}
+
 void lad_point_judge(struct lad_point *p)
 {
     if (!read_back(p))
@@ -364,6 +380,7 @@ void lad_point_judge(struct lad_point *p)
     if (p->r->status == LAD_STATUS_FAIL) {
         lad_observe_results(p);
         look_again(p);
+        hear_builds(p);
         if (!p->gpu->drop)
             lad_point_recheck(p);
     }

@@ -15,6 +15,10 @@ struct lad_lab *lad_lab_open(struct lad_arena *, const struct lad_options *, con
 bool lad_lab_attend(struct lad_lab *); /* after lad_child_wait; true: all is done */
 void lad_lab_close(struct lad_lab **);
 
+/* kernel_log.c: lines of the kernel's log since then (lad_now_ns) that name a graphics driver become messages and an
+ * observation of the record. Silent where the log cannot be read. */
+void lad_kernel_log(struct lad_arena *, struct lad_record *, uint64_t since_ns);
+
 /* validate.c: --validate. What a worker needs to run a case of this device under validation: the driver (the device's
  * own, or oclgrind) and variables appended to *env; *log: the file that oclgrind writes. NULL: there is no validation
  * for it. */

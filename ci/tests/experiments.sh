@@ -44,6 +44,17 @@ go host thread-id-1d --inject D3.last-group:min=2
 check "a remainder at a larger size" 'any(o["name"] == "larger.rest" for o in r["obs"])'
 go host table-22 --inject I2.one-missing
 check "no experiment is made twice" 'len(t) == len(r.get("trial", []))'
+echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7" >"$out/kmsg"
+echo "[0.000000] amdgpu: long before" >>"$out/kmsg"
+export GPULADDER_KERNEL_LOG=$out/kmsg
+go host vector-add --inject T1.reported
+check "the kernel's log is evidence where a device is lost" \
+    '"kernel log: NVRM: Xid" in m and "long before" not in m and any(o["name"] == "kernel-log.driver" for o in r["obs"])'
+unset GPULADDER_KERNEL_LOG
+go host vector-add --inject E2.build-failed
+check "a build log is evidence" '"build log: vector-add" in m and r["diagnosis"]["cause"] == "E2" and r["diagnosis"]["sure"] == "decided"'
+go host vector-multiply-scalar --inject B4.zero --inject U1.no-upload
+check "two faults are two findings" '"two findings" in r["diagnosis"]["verdict"] and {r["diagnosis"]["cause"], r["diagnosis"]["runner_up"]} == {"B4", "U1"}'
 cat >"$out/wrong.xml" <<'XML'
 <cases rung="1">
   <case id="wrong" proves="nothing: what is expected is wrong">
