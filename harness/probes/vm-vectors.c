@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct tally {
-    uint64_t vectors, runs, wrong;
+    uint64_t vectors, runs, launches, wrong;
 };
 struct job {
     struct lad_gpu *gpu;
@@ -22,6 +22,10 @@ struct job {
     int slice; /* 0: all */
     bool spread;
     struct tally tally;
+    struct lad_vm_job batch[LAD_VM_WAYS]; /* what runs side by side */
+    size_t n;
+    struct lad_arena *programs; /* of the batch */
+    struct lad_vm_inbox in;
 };
 
 static const char *param(const struct lad_case *c, const char *name)
@@ -65,47 +69,83 @@ static size_t choose_ways(const struct job *job, const struct lad_vm_vector *v, 
     return n;
 }
 
-/* False: nothing more can be run. */
-static bool run_vector(struct job *job, const struct lad_vm_vector *v, size_t turn)
+static void tell_wrong(struct job *job, const struct lad_vm_vector *v, const char *how, const char *why)
 {
-    struct lad_arena *arena = lad_arena_create();
-    struct lad_vm_way way[LAD_VM_WAYS];
-    struct lad_vm_program p;
-    struct lad_vm_why why;
-    enum lad_vm_fate fate = lad_vm_vector_load(arena, v, &p, &why) ? LAD_VM_DONE : LAD_VM_FAILED;
-    char text[80] = "loading";
-    size_t n = v->reject ? 0 : choose_ways(job, v, turn, way);
-    for (size_t k = 0; k < n && fate == LAD_VM_DONE; k++) {
-        lad_vm_way_text(&way[k], text, sizeof text);
-        fate = lad_vm_vector_run(v, &p, &way[k], job->gpu, &why);
-        job->tally.runs += fate == LAD_VM_DONE;
-    }
-    if (fate == LAD_VM_UNFIT)
-        lad_record_set(job->arena, job->r, LAD_STATUS_SKIP, NULL, "%s", why.text);
-    if (fate == LAD_VM_FAILED && job->tally.wrong++ < 10)
-        lad_record_fact(job->arena, job->r, '!', "%s (%s): %s", v->name, text, why.text);
-    job->tally.vectors += n && fate == LAD_VM_DONE ? v->n : 0;
-    lad_arena_destroy(&arena);
-    return fate != LAD_VM_UNFIT && !job->gpu->fail.lost && !job->gpu->fail.timeout;
+    if (job->tally.wrong++ < 10)
+        lad_record_fact(job->arena, job->r, '!', "%s (%s): %s", v->name, how, why);
 }
 
-static void judge(struct job *job)
+static bool is_late(const struct lad_gpu *gpu)
+{
+    return gpu->deadline_ns && lad_now_ns() > gpu->deadline_ns;
+}
+
+/* Runs what has been gathered. False: nothing more can be run. */
+static bool run_jobs(struct job *job)
+{
+    struct lad_gpu *gpu = job->gpu;
+    lad_vm_vectors_run(job->batch, job->n, gpu, &job->in);
+    bool fit = true;
+    for (struct lad_vm_job *b = job->batch; b < job->batch + job->n; b++) {
+        char text[80];
+        lad_vm_way_text(&b->way, text, sizeof text);
+        job->tally.runs += b->fate == LAD_VM_DONE;
+        job->tally.launches += b->launches;
+        if (b->fate == LAD_VM_UNFIT)
+            lad_record_set(job->arena, job->r, LAD_STATUS_SKIP, NULL, "%s", b->why.text);
+        if (b->fate == LAD_VM_FAILED)
+            tell_wrong(job, b->vector, text, b->why.text);
+        fit &= b->fate != LAD_VM_UNFIT;
+    }
+    job->n = 0;
+    lad_arena_destroy(&job->programs);
+    job->programs = lad_arena_create();
+    return fit && !gpu->fail.lost && !gpu->fail.timeout && !is_late(gpu);
+}
+
+/* Gathers the vector's runs, and runs a batch whenever it is full. */
+static bool add_vector(struct job *job, const struct lad_vm_vector *v, size_t turn)
+{
+    struct lad_vm_way way[LAD_VM_WAYS];
+    struct lad_vm_why why;
+    size_t n = v->reject ? 0 : choose_ways(job, v, turn, way);
+    if (!n)
+        return true;
+    job->tally.vectors += v->n;
+    if (job->n + n > LAD_N(job->batch) && !run_jobs(job))
+        return false;
+    struct lad_vm_program *p = lad_alloc(job->programs, sizeof *p);
+    if (!lad_vm_vector_load(job->programs, v, p, &why)) {
+        tell_wrong(job, v, "loading", why.text);
+        return true;
+    }
+    for (size_t k = 0; k < n; k++)
+        job->batch[job->n++] = (struct lad_vm_job){.vector = v, .program = p, .way = way[k]};
+    return true;
+}
+
+static void judge(struct job *job, bool all)
 {
     const struct tally *t = &job->tally;
     struct lad_fail *f = &job->gpu->fail;
     if (f->lost || f->timeout)
         lad_record_set(job->arena, job->r, f->lost ? LAD_STATUS_LOST : LAD_STATUS_TIMEOUT,
-                       f->lost ? "ladder.lost" : "ladder.timeout.device", "after %llu vectors: %s says %s",
-                       (unsigned long long)t->vectors, f->call, f->code);
+                       f->lost ? "ladder.lost" : "ladder.timeout.device", "after %llu runs: %s says %s",
+                       (unsigned long long)t->runs, f->call, f->code);
     else if (t->wrong)
-        lad_record_set(job->arena, job->r, LAD_STATUS_FAIL, "ladder.vm.vectors", "%llu programs of vectors went wrong",
+        lad_record_set(job->arena, job->r, LAD_STATUS_FAIL, "ladder.vm.vectors", "%llu runs of vectors went wrong",
                        (unsigned long long)t->wrong);
-    else if (!t->runs)
+    else if (!all && is_late(job->gpu))
+        lad_record_set(job->arena, job->r, LAD_STATUS_TIMEOUT, "ladder.timeout.case", "not through after %llu runs",
+                       (unsigned long long)t->runs);
+    else if (!t->runs && job->r->status != LAD_STATUS_SKIP)
         lad_record_set(job->arena, job->r, LAD_STATUS_ERROR, "ladder.case", "no vectors begin with %s", job->prefix);
     else
         lad_record_set(job->arena, job->r, LAD_STATUS_PASS, NULL, NULL);
-    lad_record_fact(job->arena, job->r, '+', "%llu vectors in %llu runs", (unsigned long long)t->vectors,
-                    (unsigned long long)t->runs);
+    if (t->runs)
+        lad_record_fact(job->arena, job->r, '+',
+                        "%llu vectors in %llu runs and %llu launches, equal after each of them",
+                        (unsigned long long)t->vectors, (unsigned long long)t->runs, (unsigned long long)t->launches);
 }
 
 static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena *arena, struct lad_record *r)
@@ -118,11 +158,16 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
         lad_record_set(arena, r, LAD_STATUS_ERROR, "ladder.case", "the vectors cannot be read");
         return;
     }
+    job.programs = lad_arena_create();
     size_t turn = 0;
-    for (size_t i = 0; i < all.n; i++)
-        if (!strncmp(all.item[i].name, job.prefix, strlen(job.prefix)) && !run_vector(&job, &all.item[i], turn++))
-            break;
-    judge(&job);
+    bool good = true;
+    for (size_t i = 0; i < all.n && good; i++)
+        if (!strncmp(all.item[i].name, job.prefix, strlen(job.prefix)))
+            good = add_vector(&job, &all.item[i], turn++);
+    good = good && run_jobs(&job);
+    judge(&job, good);
+    lad_vm_inbox_close(gpu, &job.in);
+    lad_arena_destroy(&job.programs);
 }
 
 const struct lad_probe lad_probe_vm_vectors = {

@@ -7,47 +7,9 @@
  * launch is as many dispatches as it takes until no instance is unfinished, so that its result does not depend on the
  * device.
  */
-#include "vm.h"
+#include "device.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    FUEL = 1 << 18,   /* rounds of a dispatch: long enough to be worth it, short enough for any watchdog */
-    SAVED_WORDS = 52, /* as in kernels/vm.h */
-    STACK_WORDS = 155,
-    COUNTERS_AT = 48, /* instructions, then activations, two words each */
-    PROBE_WORDS = 3 * VM_TABLES + 256,
-    PROBE_ITEMS = 4096,
-    PROBE_MARK = 0x6D610000,
-    REDZONE = 64, /* behind every buffer: what goes up is never all of it */
-    COMPANIONS = 7,
-    PARTS = 10,
-};
-enum { C_PARAMS, C_STATICS, C_ARENA, C_STATE, C_SHADOW, C_RING, C_DEBUG };
-
-struct part { /* memory that both sides write */
-    struct lad_buf *buf;
-    uint64_t at, bytes;
-    void *host, *mirror; /* mirror: what the device holds when nothing runs */
-};
-
-struct lad_vm_device {
-    struct lad_gpu *gpu;
-    struct lad_vm_image *image;
-    struct lad_vm_device_want want;
-    struct lad_buf *table[VM_TABLES]; /* not when packed */
-    struct lad_buf *first[2];         /* the table of addresses; or the arena and its offsets */
-    struct lad_buf *companion[COMPANIONS], *seen;
-    struct part part[PARTS];
-    int n_parts;
-    bool uploaded, quiet;        /* quiet: since the last launch the host has had nothing to change */
-    uint32_t params[VM_P_WORDS]; /* as the device has them */
-    uint64_t work_at;            /* bytes into the arena's buffer */
-    uint32_t *unfinished;        /* a word per instance */
-    struct lad_kernel *kernel;
-    uint32_t first_ops[256];
-    struct lad_vm_device_figures figures;
-};
 
 static const char *const modes[] = {"direct", "table", "packed"};
 static const char *const kernels[] = {"vm-direct", "vm-table", "vm-packed"};
@@ -149,7 +111,7 @@ static bool put_table(struct lad_vm_device *d, int i, struct lad_buf *buf, uint6
 
 static void add_part(struct lad_vm_device *d, struct lad_buf *buf, uint64_t at, void *host, uint64_t bytes)
 {
-    d->part[d->n_parts++] = (struct part){buf, at, bytes, host, get_memory(bytes)};
+    d->part[d->n_parts++] = (struct lad_vm_part){buf, at, bytes, host, get_memory(bytes)};
 }
 
 static bool make_packed(struct lad_vm_device *d)
@@ -258,8 +220,8 @@ static struct lad_kernel *get_kernel(struct lad_gpu *gpu, const char *name)
     return lad_gpu_kernel(gpu, &desc);
 }
 
-static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
-                     const uint32_t *scalars)
+static bool record(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
+                   const uint32_t *scalars)
 {
     struct lad_bind binds[VM_TABLES + COMPANIONS + 1];
     memset(binds, 0, sizeof binds);
@@ -271,12 +233,24 @@ static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_
                                 .scalars = scalars,
                                 .reach = d->table,
                                 .n_reach = table ? VM_TABLES : 0};
-    uint64_t start = lad_now_ns();
     d->figures.dispatches++;
-    if (!lad_gpu_dispatch(d->gpu, &what) || !lad_gpu_barrier(d->gpu) || !lad_gpu_wait(d->gpu))
+    return lad_gpu_dispatch(d->gpu, &what) && lad_gpu_barrier(d->gpu);
+}
+
+static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
+                     const uint32_t *scalars)
+{
+    uint64_t start = lad_now_ns();
+    if (!record(d, kernel, items, also, scalars) || !lad_gpu_wait(d->gpu))
         return false;
     d->figures.dispatch_ns += lad_now_ns() - start;
     return true;
+}
+
+bool lad_vm_device_record(struct lad_vm_device *d, bool resume)
+{
+    uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), resume, 0, 1};
+    return record(d, d->kernel, d->image->shape.count, NULL, scalars);
 }
 
 static enum lad_vm_fate describe(const struct lad_gpu *gpu, const char *doing, struct lad_vm_why *why)
@@ -340,8 +314,6 @@ void lad_vm_device_close(struct lad_vm_device **at)
 
 /* ---- the probe ---- */
 
-static bool push_changes(struct lad_vm_device *);
-
 /* Marks where the kernel stores, zeros where it adds. */
 static void plant_probe(uint32_t *words)
 {
@@ -373,7 +345,7 @@ bool lad_vm_device_look(struct lad_vm_device *d, enum lad_vm_binding how, struct
     struct lad_kernel *kernel = get_kernel(d->gpu, probes[how]);
     uint64_t dispatches = d->figures.dispatches, dispatch_ns = d->figures.dispatch_ns;
     plant_probe(got);
-    if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !push_changes(d) ||
+    if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !lad_vm_device_push(d) ||
         !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got))
         return false;
     d->image->shape.binding = how;
@@ -415,8 +387,7 @@ const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *d)
 
 /* ---- launches ---- */
 
-/* Only the range that the host has touched since the last exchange goes up. */
-static bool push_changes(struct lad_vm_device *d)
+bool lad_vm_device_push(struct lad_vm_device *d)
 {
     const uint32_t *params = d->image->params;
     if (memcmp(d->params, params, sizeof d->params)) {
@@ -425,7 +396,7 @@ static bool push_changes(struct lad_vm_device *d)
         memcpy(d->params, params, sizeof d->params);
     }
     for (int i = 0; i < d->n_parts; i++) {
-        struct part *p = &d->part[i];
+        struct lad_vm_part *p = &d->part[i];
         const char *now = p->host, *was = p->mirror;
         uint64_t from = 0, to = p->bytes;
         if (d->uploaded) {
@@ -445,7 +416,7 @@ static bool push_changes(struct lad_vm_device *d)
 }
 
 /* A range of a part comes back into the image. */
-static bool pull_range(struct lad_vm_device *d, struct part *p, uint64_t from, uint64_t bytes)
+static bool pull_range(struct lad_vm_device *d, struct lad_vm_part *p, uint64_t from, uint64_t bytes)
 {
     char *host = (char *)p->host + from;
     if (!lad_gpu_read(d->gpu, p->buf, p->at + from, host, bytes))
@@ -467,7 +438,7 @@ static bool pull(struct lad_vm_device *d)
 static bool pull_signs(struct lad_vm_device *d)
 {
     const struct lad_vm_image *image = d->image;
-    struct part *arena = &d->part[0], *ring = &d->part[C_RING - C_ARENA];
+    struct lad_vm_part *arena = &d->part[0], *ring = &d->part[C_RING - C_ARENA];
     uint64_t words = (uint64_t)image->shape.count * 4;
     if (!pull_range(d, arena, image->params[VM_P_ARRAY_OFFSET + LAD_VM_ARRAY_status], words) ||
         !pull_range(d, ring, 0, words))
@@ -480,7 +451,7 @@ static bool launch(struct lad_vm_device *d)
 {
     uint32_t count = d->image->shape.count, left = 1;
     uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 0, 1};
-    if (!d->quiet && !push_changes(d))
+    if (!d->quiet && !lad_vm_device_push(d))
         return false;
     d->figures.launches++;
     while (left) {
@@ -512,7 +483,7 @@ bool lad_vm_device_step(struct lad_vm_device *d)
 
 bool lad_vm_device_pull(struct lad_vm_device *d)
 {
-    return (d->quiet || push_changes(d)) && pull(d); /* records that were drained are not to come back */
+    return (d->quiet || lad_vm_device_push(d)) && pull(d); /* records that were drained are not to come back */
 }
 
 bool lad_vm_device_table(struct lad_vm_device *d, int i, void *out)

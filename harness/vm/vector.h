@@ -11,7 +11,7 @@
  * - a = 8'h1x, m[2] = 4'd3: signals
  * - p1 = blocked edge: state and wait of a process
  * - cond 0 1 = x: what process 0 last made of condition 1
- * - sp 0 = 1, frame 0 0 = 5, nba = 2, dnba = 1, launches = 3, tail = 5
+ * - sp 0 = 1, frame 0 0 = 5, nba = 2, dnba = 1, launches = 3, tail = 5, instructions = 7 (of the last time step)
  */
 #ifndef LAD_VM_VECTOR_H
 #define LAD_VM_VECTOR_H
@@ -65,10 +65,17 @@ void lad_vm_way_text(const struct lad_vm_way *, char *text, size_t bytes);
 
 /* Assembles a vector's program, which is all there is to do for one that must be refused. False with the reason. */
 bool lad_vm_vector_load(struct lad_arena *, const struct lad_vm_vector *, struct lad_vm_program *, struct lad_vm_why *);
-/* In the reference, and with a device (gpu may be NULL) beside it, compared after every launch. LAD_VM_FAILED: it did
- * not come out as it must, with the first thing that is wrong; LAD_VM_UNFIT: the device cannot run it that way. */
-enum lad_vm_fate lad_vm_vector_run(const struct lad_vm_vector *, const struct lad_vm_program *,
-                                   const struct lad_vm_way *, struct lad_gpu *, struct lad_vm_why *);
+struct lad_vm_job {
+    const struct lad_vm_vector *vector;
+    const struct lad_vm_program *program;
+    struct lad_vm_way way;
+    enum lad_vm_fate fate; /* FAILED: it did not come out as it must; UNFIT: the device cannot run it that way */
+    uint64_t launches;
+    struct lad_vm_why why; /* the first thing that is wrong */
+};
+/* All of them side by side: in the reference, and with a device (gpu and in may be NULL) beside it, compared after
+ * every launch. */
+void lad_vm_vectors_run(struct lad_vm_job *, size_t n, struct lad_gpu *, struct lad_vm_inbox *in);
 
 /* ---- vector_check.c: what must hold at the end ---- */
 

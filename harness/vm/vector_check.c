@@ -98,6 +98,8 @@ static bool check_counter(const struct outcome *o, const char *name, uint64_t wa
         return check_number(o, want, *LAD_VM_U32(o->image, nba_count, o->gid));
     if (!strcmp(name, "dnba"))
         return check_number(o, want, *LAD_VM_U32(o->image, dnba_count, o->gid));
+    if (!strcmp(name, "instructions"))
+        return check_number(o, want, *LAD_VM_U64(o->image, instr_count, o->gid));
     if (!strcmp(name, "launches"))
         return check_number(o, want, o->launches);
     if (!strcmp(name, "tail"))

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 400 }; /* results of one program */
+enum { ROOM = 128 }; /* results of one program */
 
 struct batch {
     struct lad_arena *arena;
@@ -456,6 +456,8 @@ static void add_cases(struct lad_arena *arena, struct lad_vm_vectors *all)
     for (int k = 0; k < 3 * 3 * 16; k++) {
         int kind = k / 16 % 3, i = k % 16;
         char want[2] = {tables[kind][i], 0};
+        if (b.n == ROOM)
+            end(&b);
         if (!b.out)
             begin(&b);
         fprintf(b.out,

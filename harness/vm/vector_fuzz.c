@@ -111,7 +111,7 @@ const char *lad_vm_fuzz_results(void)
 
 void lad_vm_vectors_fuzz(struct lad_arena *arena, struct lad_vm_vectors *all)
 {
-    enum { EACH = 250 };
+    enum { EACH = 125 };
     const char *line = lad_vm_fuzz_results();
     uint64_t seed = LAD_VM_FUZZ_SEED;
     for (unsigned n = 0; n < LAD_VM_FUZZES;) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A vector run in one way: in the reference, and beside it on a device, compared after every launch. */
+/* Vectors run in one way each, several side by side: in the reference, and on a device, compared after every launch. */
 #include "../registry.h"
 #include "vector.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SECONDS = 30 }; /* of one run */
+enum { MOST_SECONDS = 30 }; /* of one batch, where the device has no deadline */
 
 size_t lad_vm_ways(const struct lad_vm_vector *v, struct lad_vm_way way[LAD_VM_WAYS])
 {
@@ -48,11 +48,15 @@ struct side {
 };
 struct run {
     const struct lad_vm_vector *v;
+    const struct lad_vm_way *way;
+    const char *plusargs[2];
     struct side side[2]; /* reference, device */
     int n;               /* 1: no device */
-    struct lad_gpu *gpu;
     struct lad_vm_device *device;
-    uint64_t launches;
+    uint64_t launches, deadline_ns;
+    uint32_t resumes, after; /* left; of the launches when it is over, done */
+    bool over;
+    enum lad_vm_fate fate;
     struct lad_vm_why *why;
 };
 
@@ -120,72 +124,70 @@ static void answer(const struct run *r, struct side *s)
 }
 
 /* Lets stopped instances go on where the vector says so. */
-static bool is_over(struct run *r, uint32_t *resumes)
+static bool is_over(struct run *r)
 {
     if (!lad_vm_over(r->side[0].image))
         return false;
     bool any = false;
-    for (int i = 0; i < r->n && *resumes; i++) {
+    for (int i = 0; i < r->n && r->resumes; i++) {
         uint32_t *status = LAD_VM_U32(r->side[i].image, status, 0);
         for (uint32_t g = 0; g < r->side[i].image->shape.count; g++) {
             any |= status[g] == VM_STOPPED;
             status[g] = status[g] == VM_STOPPED ? VM_RUNNING : status[g];
         }
     }
-    *resumes -= any;
+    r->resumes -= any;
     return !any;
 }
 
-static bool api_failed(const struct run *r)
+static bool api_failed(const struct run *r, const struct lad_gpu *gpu)
 {
-    const struct lad_fail *f = &r->gpu->fail;
+    const struct lad_fail *f = &gpu->fail;
     return lad_vm_because(r->why, "%s says %s%s%.120s", f->call, f->code, *f->text ? ": " : "", f->text);
 }
 
-/* One launch of each side, and whether they are equal then. */
-static bool launch(struct run *r)
+/* Is there a launch to come? */
+static bool goes_on(struct run *r)
+{
+    if (r->fate != LAD_VM_DONE)
+        return false;
+    if (r->over || is_over(r)) {
+        r->over = true;
+        return r->after++ < r->v->after;
+    }
+    if (r->v->most_launches && r->launches == r->v->most_launches)
+        return false;
+    if (lad_now_ns() > r->deadline_ns) {
+        r->fate = LAD_VM_FAILED;
+        return lad_vm_because(r->why, "not over at the deadline, after %llu launches", (unsigned long long)r->launches);
+    }
+    r->launches++;
+    return true;
+}
+
+static void before_launch(struct run *r)
+{
+    bool empty = r->v->ring && r->launches == 1; /* only initialises, so that the counters can be set */
+    for (int i = 0; i < r->n; i++) {
+        if (!r->over)
+            meddle(r, r->side[i].image);
+        r->side[i].image->params[VM_P_MAX_STEPS] = empty ? 0 : r->way->steps;
+    }
+    lad_vm_launch_reference(r->side[0].image);
+}
+
+/* Are both sides equal, and the guards whole? Then the host does its part. */
+static bool after_launch(struct run *r)
 {
     struct lad_vm_diff diff;
-    lad_vm_launch_reference(r->side[0].image);
-    if (r->n == 1)
-        return true;
-    if (!lad_vm_device_launch(r->device))
-        return api_failed(r);
-    if (!lad_vm_compare(r->side[0].image, r->side[1].image, &diff)) {
+    if (r->n == 2 && !lad_vm_compare(r->side[0].image, r->side[1].image, &diff)) {
         lad_vm_diff_text(&diff, r->why);
         return false;
     }
-    return lad_vm_guards_hold(r->side[1].image, r->why);
-}
-
-static bool run_launches(struct run *r)
-{
-    uint32_t resumes = r->v->resume;
-    uint64_t deadline = lad_now_ns() + MOST_SECONDS * 1000000000ull;
-    for (r->launches = 0; !is_over(r, &resumes);) {
-        if (r->v->most_launches && r->launches == r->v->most_launches)
-            return true;
-        if (lad_now_ns() > deadline)
-            return lad_vm_because(r->why, "not over after %u s and %llu launches", MOST_SECONDS,
-                                  (unsigned long long)r->launches);
-        r->launches++;
-        uint32_t usual = r->side[0].image->params[VM_P_MAX_STEPS];
-        for (int i = 0; i < r->n; i++) {
-            meddle(r, r->side[i].image);
-            if (r->v->ring && r->launches == 1) /* only initialises, so that the counters can be set */
-                r->side[i].image->params[VM_P_MAX_STEPS] = 0;
-        }
-        bool ok = launch(r);
-        for (int i = 0; i < r->n; i++)
-            r->side[i].image->params[VM_P_MAX_STEPS] = usual;
-        if (!ok)
-            return false;
-        for (int i = 0; i < r->n; i++)
-            answer(r, &r->side[i]);
-    }
-    for (uint32_t i = 0; i < r->v->after; i++)
-        if (!launch(r))
-            return false;
+    if (!lad_vm_guards_hold(r->side[r->n - 1].image, r->why))
+        return false;
+    for (int i = 0; i < r->n; i++)
+        answer(r, &r->side[i]);
     return true;
 }
 
@@ -199,9 +201,17 @@ static bool same_logs(const struct run *r)
     return true;
 }
 
-static bool open_side(struct run *r, struct side *s, const struct lad_vm_program *p, const struct lad_vm_way *way,
-                      const char *const *plusargs)
+static void *get_memory(size_t n, size_t bytes)
 {
+    void *p = calloc(n, bytes);
+    if (!p)
+        abort();
+    return p;
+}
+
+static bool open_side(struct run *r, struct side *s, const struct lad_vm_program *p)
+{
+    const struct lad_vm_way *way = r->way;
     struct lad_vm_shape shape = {.count = way->count,
                                  .max_steps = way->steps,
                                  .max_proc_steps = way->proc_steps,
@@ -212,10 +222,8 @@ static bool open_side(struct run *r, struct side *s, const struct lad_vm_program
     if (!(s->image = lad_vm_image_create(p, &shape, r->why)))
         return false;
     s->host = lad_vm_host_create(s->image);
-    s->held = calloc((size_t)way->count * p->n_proc, sizeof *s->held);
-    if (!s->held)
-        abort();
-    s->host->plusargs = plusargs;
+    s->held = get_memory((size_t)way->count * p->n_proc, sizeof *s->held);
+    s->host->plusargs = r->plusargs;
     s->host->files = lad_vm_data_files;
     s->host->quiet = true;
     if (r->v->vary)
@@ -223,27 +231,69 @@ static bool open_side(struct run *r, struct side *s, const struct lad_vm_program
     return true;
 }
 
-enum lad_vm_fate lad_vm_vector_run(const struct lad_vm_vector *v, const struct lad_vm_program *p,
-                                   const struct lad_vm_way *way, struct lad_gpu *gpu, struct lad_vm_why *why)
+static void open_run(struct run *r, const struct lad_vm_job *job, struct lad_gpu *gpu)
 {
-    const char *plusargs[] = {v->plusarg, NULL};
-    struct run r = {.v = v, .n = gpu ? 2 : 1, .gpu = gpu, .why = why};
-    enum lad_vm_fate fate = LAD_VM_FAILED;
-    bool ok = open_side(&r, &r.side[0], p, way, plusargs) && (!gpu || open_side(&r, &r.side[1], p, way, plusargs));
-    if (ok && gpu)
-        ok = (r.device = lad_vm_device_open(gpu, r.side[1].image, NULL, &fate, why));
-    if (ok)
-        fate = run_launches(&r) && (!gpu || (lad_vm_device_kept(r.device, why) && same_logs(&r))) &&
-                       lad_vm_vector_check(v, r.side[r.n - 1].host, r.launches, why)
-                   ? LAD_VM_DONE
-                   : LAD_VM_FAILED;
-    lad_vm_device_close(&r.device);
-    for (int i = 0; i < 2; i++) {
-        free(r.side[i].held);
-        lad_vm_host_destroy(&r.side[i].host);
-        lad_vm_image_destroy(&r.side[i].image);
+    r->plusargs[0] = r->v->plusarg;
+    r->deadline_ns = gpu && gpu->deadline_ns ? gpu->deadline_ns : lad_now_ns() + MOST_SECONDS * 1000000000ull;
+    r->resumes = r->v->resume;
+    r->fate = LAD_VM_DONE;
+    for (int i = 0; i < r->n; i++)
+        if (!open_side(r, &r->side[i], job->program))
+            r->fate = LAD_VM_FAILED;
+    if (gpu && r->fate == LAD_VM_DONE)
+        r->device = lad_vm_device_open(gpu, r->side[1].image, NULL, &r->fate, r->why);
+}
+
+static void close_run(struct run *r)
+{
+    if (r->fate == LAD_VM_DONE && !((!r->device || (lad_vm_device_kept(r->device, r->why) && same_logs(r))) &&
+                                    lad_vm_vector_check(r->v, r->side[r->n - 1].host, r->launches, r->why)))
+        r->fate = LAD_VM_FAILED;
+    lad_vm_device_close(&r->device);
+    for (int i = 0; i < r->n; i++) {
+        free(r->side[i].held);
+        lad_vm_host_destroy(&r->side[i].host);
+        lad_vm_image_destroy(&r->side[i].image);
     }
-    return fate;
+}
+
+/* One launch of all that go on; how many those were. */
+static size_t launch_all(struct run *runs, size_t n, struct lad_gpu *gpu, struct run **going,
+                         struct lad_vm_device **devices, struct lad_vm_inbox *in)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!goes_on(&runs[i]))
+            continue;
+        before_launch(&runs[i]);
+        devices[left] = runs[i].device;
+        going[left++] = &runs[i];
+    }
+    bool ok = !gpu || lad_vm_device_launch_all(devices, left, in);
+    for (size_t i = 0; i < left; i++)
+        if (!(ok ? after_launch(going[i]) : api_failed(going[i], gpu)))
+            going[i]->fate = LAD_VM_FAILED;
+    return left;
+}
+
+void lad_vm_vectors_run(struct lad_vm_job *job, size_t n, struct lad_gpu *gpu, struct lad_vm_inbox *in)
+{
+    struct run *runs = get_memory(n, sizeof *runs), **going = get_memory(n, sizeof(void *));
+    struct lad_vm_device **devices = get_memory(n, sizeof *devices);
+    for (size_t i = 0; i < n; i++) {
+        runs[i] = (struct run){.v = job[i].vector, .way = &job[i].way, .n = gpu ? 2 : 1, .why = &job[i].why};
+        open_run(&runs[i], &job[i], gpu);
+    }
+    while (launch_all(runs, n, gpu, going, devices, in))
+        ;
+    for (size_t i = 0; i < n; i++) {
+        close_run(&runs[i]);
+        job[i].fate = runs[i].fate;
+        job[i].launches = runs[i].launches;
+    }
+    free(devices);
+    free(going);
+    free(runs);
 }
 
 bool lad_vm_vector_load(struct lad_arena *arena, const struct lad_vm_vector *v, struct lad_vm_program *p,

@@ -27,7 +27,10 @@ static unsigned run_vector(const struct lad_vm_vector *v)
     bool good = lad_vm_vector_load(own, v, &p, &why);
     for (; good && k < n; k++) {
         lad_vm_way_text(&way[k], text, sizeof text);
-        good = lad_vm_vector_run(v, &p, &way[k], NULL, &why) == LAD_VM_DONE;
+        struct lad_vm_job job = {.vector = v, .program = &p, .way = way[k]};
+        lad_vm_vectors_run(&job, 1, NULL, NULL);
+        good = job.fate == LAD_VM_DONE;
+        why = job.why;
     }
     if (!good)
         printf("    %s:%d: %s (%s): %s\n", v->file, v->line, v->name, text, why.text);

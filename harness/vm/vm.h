@@ -310,6 +310,15 @@ bool lad_vm_device_launch(struct lad_vm_device *);
  * else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest. */
 bool lad_vm_device_step(struct lad_vm_device *);
 bool lad_vm_device_pull(struct lad_vm_device *);
+/* device_batch.c: one launch of each, side by side, and all that they wrote read back in one go. `in` is where it
+ * arrives, made on first use and given back by lad_vm_inbox_close. All are of one lad_gpu. */
+struct lad_vm_inbox {
+    struct lad_buf *buf;
+    char *host;
+    uint64_t bytes;
+};
+bool lad_vm_device_launch_all(struct lad_vm_device *const *, size_t n, struct lad_vm_inbox *in);
+void lad_vm_inbox_close(struct lad_gpu *, struct lad_vm_inbox *);
 /* Are the tables that the kernel only reads still what was uploaded? */
 bool lad_vm_device_kept(struct lad_vm_device *, struct lad_vm_why *);
 struct lad_vm_device_figures {
