@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make            build into $(B)             make run        install what is missing, build, climb the ladder
 # make check      run, then every test        make sanitize   the tests under ASan and UBSan
+# make check-vm   vectors of the VM, all
 # make bench      speed, as ratios            make golden     write the reports' expected outputs anew
 # make install    DESTDIR= prefix=            make style      what clang-format and ci/style say
 B ?= build
@@ -41,7 +42,7 @@ id = $(subst .,_,$(subst -,_,$(1)))
 layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fault_cl.so VkLayer_gpuladder_fault.json)
 
 all: $(B)/gpuladder $(layers)
-.PHONY: all run faults check sanitize bench golden style install uninstall clean setup FORCE
+.PHONY: all run faults check check-vm sanitize bench golden style install uninstall clean setup FORCE
 
 $(B)/gpuladder: $(objects)
 	@echo "  link  $@"
@@ -115,6 +116,8 @@ run: setup
 check: setup
 	@$(MAKE) --no-print-directory all $(tests)
 	@ci/check $(B)
+check-vm: all
+	@ci/check-vm $(B)
 sanitize:
 	@$(MAKE) --no-print-directory B=build-asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer' tests_only=1 sanitized
 sanitized: all $(tests)
