@@ -38,7 +38,7 @@ go host indirect --inject I1.stale --experiments 0
 check "--experiments 0: none" 'not t and r["status"] == "fail"'
 go host indirect --inject I1.stale --drop dispatch
 check "none in the mutation check" 'not t'
-go host thread-id-1d --inject Z2.clamp-groups
+go host vector-add --inject D2.threads-as-groups
 check "an edge that stays at a larger size" 'any(o["name"] == "larger.edge-stays" for o in r["obs"])'
 go host thread-id-1d --inject D3.last-group:min=2
 check "a remainder at a larger size" 'any(o["name"] == "larger.rest" for o in r["obs"])'
