@@ -3,8 +3,8 @@
  * Conformance vectors of the scheduler VM on the device beside the reference, compared after every launch.
  *
  * Params: vectors (what their names begin with, as L1 or L3.edge), mode (direct, table, packed), and optionally slice
- * (1, 2 or 3: one of the three slicings; all where it is not given) and spread: each vector in one of its ways only,
- * so that all together use them all.
+ * (1, 2 or 3: one of the three slicings; all where it is not given) and spread: every third vector in one of its ways,
+ * so that the cases of three modes together run each vector once, and use all ways.
  */
 #include "../vm/vector.h"
 #include <stdlib.h>
@@ -60,8 +60,8 @@ static size_t choose_ways(const struct job *job, const struct lad_vm_vector *v, 
     size_t all = lad_vm_ways(v, way), each = all / 3, slices = each / 4, n = 0;
     struct lad_vm_way *mine = way + job->mode * each;
     if (job->spread) {
-        way[0] = mine[turn % each];
-        return 1;
+        way[0] = mine[turn / 3 % each];
+        return turn % 3 == job->mode;
     }
     for (size_t i = 0; i < each; i++) /* slicings of its own run with the first three in turn */
         if (!job->slice || (size_t)job->slice - 1 == i % slices % 3)

@@ -4,7 +4,8 @@
  *
  * Params: program (name of a built-in one, pico:N, or a file), mode (direct, table, packed), and optionally count,
  * slice (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take), log
- * (what instance 0 must print, \n between lines), unchecked (yes) and plusarg (several). harm (zeros, swapped, shifted)
+ * (what instance 0 must print, \n between lines), anchors (yes: pico45 in launches of 1,624,32 is as the specification
+ * prints it), unchecked (yes) and plusarg (several). harm (zeros, swapped, shifted)
  * spoils table number `table` on purpose: then the case passes when the detectors report it, and only it.
  */
 #include "../vm/vm.h"
@@ -130,6 +131,8 @@ static bool look_after(struct bench *b)
         lad_vm_because(&why, "reference and device differ: %.220s", text.text);
         return fail(b, "ladder.vm.differs", &why);
     }
+    if (lad_vm_param(&b->setup, "anchors") && !lad_vm_anchor_holds(b->image[1], (uint32_t)b->launches, &why))
+        return fail(b, "ladder.vm.anchor", &why);
     return lad_vm_guards_hold(b->image[1], &why) || fail(b, "ladder.vm.guard", &why);
 }
 

@@ -228,40 +228,32 @@ static char *line_of(void (*print)(FILE *, const struct lad_vm_image *, uint32_t
 
 static void pico45_table(void)
 {
-    static const struct {
-        uint32_t launch, ready, blocked, done, none, time, edge, phase, cursor, debug[6];
-    } rows[] = {{1, 44, 0, 1, 45, 0, 0, 0, 1, {0, 2, 1, 0x0, 0x7, 0x0}},
-                {2, 43, 0, 2, 45, 0, 0, 0, 2, {624, 2, 1, 0x0, 0x107, 0x0}},
-                {3, 42, 1, 2, 44, 1, 0, 0, 3, {1248, 4, 0, 0xc, 0xc, 0x207}},
-                {4, 41, 2, 2, 43, 2, 0, 0, 4, {1872, 102, 0, 0x10c, 0x10c, 0x307}},
-                {5, 40, 3, 2, 42, 2, 1, 0, 5, {2496, 15, 0, 0xf, 0xf, 0x6507}},
-                {28, 17, 26, 2, 19, 2, 24, 0, 28, {16848, 624, 0, 0x170f, 0x170f, 0x7fd07}},
-                {29, 16, 27, 2, 18, 2, 25, 0, 29, {17472, 6, 3, 0x180f, 0xa6a07, 0xa6b07}},
-                {45, 0, 43, 2, 2, 2, 41, 1, VM_NONE, {27456, 128, 125, 0x280f, 0xc2007, 0xc2107}},
-                {46, 0, 43, 2, 2, 2, 41, 0, 3, {1248, 4, 0, 0xc, 0xc, 0x207}},
-                {47, 23, 20, 2, 25, 2, 18, 0, 5, {2496, 15, 0, 0xf, 0xf, 0x6507}}};
     struct lad_vm_program p;
     struct run r;
     uint32_t launch = 0;
     CU_ASSERT_FATAL(make(lad_vm_pico(arena, 45), &p) && start(&r, &p, shape_of(1, 624, 32)));
-    for (size_t i = 0; i < LAD_N(rows); i++) {
+    for (const struct lad_vm_anchor *row = lad_vm_anchors; row->launch; row++) {
         char want[160];
-        for (; launch < rows[i].launch; launch++) {
+        struct lad_vm_why why;
+        for (; launch < row->launch; launch++) {
             lad_vm_launch_reference(r.image);
             lad_vm_drain(r.host);
         }
+        bool holds = lad_vm_anchor_holds(r.image, launch, &why);
+        CU_ASSERT(holds);
+        if (!holds)
+            printf("    %s\n", why.text);
         const char *status = line_of(lad_vm_print_status, r.image, launch);
-        snprintf(want, sizeof want, "status=1(idle) error=0 halt=4294967295 phase=%u flags=", rows[i].phase);
+        snprintf(want, sizeof want, "status=1(idle) error=0 halt=4294967295 phase=%u flags=", row->phase);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
-        snprintf(want, sizeof want, "state=[ready:%u blocked:%u done:%u]", rows[i].ready, rows[i].blocked,
-                 rows[i].done);
+        snprintf(want, sizeof want, "state=[ready:%u blocked:%u done:%u]", row->ready, row->blocked, row->done);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
         snprintf(want, sizeof want, "waits=[none:%u time:%u event:0 cond:0 join:0 delta:0 edge:%u service:0]",
-                 rows[i].none, rows[i].time, rows[i].edge);
+                 row->none, row->time, row->edge);
         CU_ASSERT_PTR_NOT_NULL(strstr(status, want));
-        CU_ASSERT_EQUAL(*LAD_VM_U32(r.image, cursor, 0), rows[i].cursor);
+        CU_ASSERT_EQUAL(*LAD_VM_U32(r.image, cursor, 0), row->cursor);
         CU_ASSERT_EQUAL(*LAD_VM_U64(r.image, time, 0), launch > 45 ? 5 : 0);
-        const uint32_t *d = rows[i].debug;
+        const uint32_t *d = row->debug;
         snprintf(want, sizeof want,
                  "magic=0x564d4447 bc_base=%u len=%u ip=%u instr=0x%x op=%u arg=%u instr0=0x%x instr1=0x%x ", d[0],
                  d[1], d[2], d[3], d[3] & 0xFF, d[3] >> 8, d[4], d[5]);

@@ -165,6 +165,16 @@ char *lad_vm_pico(struct lad_arena *, unsigned n_proc);
 uint32_t lad_vm_pico_want(unsigned pid); /* acc of an edge process, c of the others, at the end; by arithmetic alone */
 uint32_t lad_vm_pico_want_m(void);
 
+/* ---- anchor.c: pico45 launch by launch, as the specification prints it (12.2) --------------------------------------
+ */
+
+extern const struct lad_vm_anchor { /* with launches of 1 activation of 624 instructions; launch 0 ends the list */
+    uint32_t launch, ready, blocked, done, none, time, edge, phase, cursor;
+    uint32_t debug[6]; /* bc_base, len, ip, instr, instr0, instr1 */
+} lad_vm_anchors[];
+/* Is instance 0 as printed? True for launches of which nothing is printed. */
+bool lad_vm_anchor_holds(const struct lad_vm_image *, uint32_t launch, struct lad_vm_why *);
+
 /* ---- format.c: the text of a service record -----------------------------------------------------------------------
  */
 
