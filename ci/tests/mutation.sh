@@ -9,9 +9,12 @@ shift
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for drop in dispatch upload transfer info; do
+    # Programs of the scheduler VM, the longest cases of all, have no transfers and no device information to lose.
+    less=()
+    case $drop in transfer | info) less=(--exclude 'vm-*') ;; esac
     # Exit 1 is what this test wants; anything above means that the harness itself failed.
     status=0
-    timeout 600 "$tool" run "$@" --drop "$drop" --keep-going --seed 1 --output "$out/$drop" >"$out/$drop.log" 2>&1 || status=$?
+    timeout 600 "$tool" run "$@" "${less[@]}" --drop "$drop" --keep-going --seed 1 --output "$out/$drop" >"$out/$drop.log" 2>&1 || status=$?
     if [ "$status" -gt 1 ]; then
         tail -20 "$out/$drop.log"
         echo "not ok mutation: run --drop $drop ended with $status"
@@ -27,8 +30,6 @@ for drop in ("dispatch", "upload", "transfer", "info"):
     for r in json.load(open(f"{sys.argv[1]}/{drop}/run.json"))["records"]:
         case = r["id"]
         if r["status"] in ("skip", "blocked"):
-            continue
-        if r["rung"] > 10:  # the scheduler VM's probe makes its own negative cases; its mutation check is still to come
             continue
         seen.setdefault(case, r["device"])
         if not r.get("n_dropped"):
