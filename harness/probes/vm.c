@@ -5,8 +5,10 @@
  * Params: program (name of a built-in one, pico:N, or a file), mode (direct, table, packed), and optionally count,
  * slice (STEPS,PROC,SERVICES), placement (shared), fuel (rounds of a dispatch), launches (how many it must take), log
  * (what instance 0 must print, \n between lines), anchors (yes: pico45 in launches of 1,624,32 is as the specification
- * prints it), unchecked (yes) and plusarg (several). harm (zeros, swapped, shifted)
- * spoils table number `table` on purpose: then the case passes when the detectors report it, and only it.
+ * prints it), unchecked (yes) and plusarg (several).
+ *
+ * harm (zeros, swapped, shifted) spoils table number `table` on purpose: then the case passes when the detectors report
+ * it, and only it. harm unreached leaves the table out of what is declared as reached, and records what comes of it.
  */
 #include "../vm/vm.h"
 #include <stdlib.h>
@@ -231,6 +233,13 @@ static void judge_harm(struct bench *b)
 {
     const struct lad_vm_device_want *want = &b->setup.want;
     bool found = b->sight.ran;
+    if (want->harm == LAD_VM_UNREACHED) { /* undefined: whatever came out is the result */
+        lad_record_fact(b->arena, b->r, '-', "table %u, not declared as reached, reads %s", want->table,
+                        b->sight.right[want->table] ? "right" : "wrong");
+        lad_record_set(b->arena, b->r, found ? LAD_STATUS_PASS : LAD_STATUS_FAIL, found ? NULL : "ladder.vm.undetected",
+                       found ? NULL : "the probe's kernel did not run");
+        return;
+    }
     for (uint32_t i = 0; i < VM_TABLES; i++) {
         bool other = want->harm == LAD_VM_SWAPPED && i == (want->table + 1) % VM_TABLES;
         bool spoilt = i == want->table || other;

@@ -226,13 +226,18 @@ static bool record(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t 
     struct lad_bind binds[VM_TABLES + COMPANIONS + 1];
     memset(binds, 0, sizeof binds);
     bind(d, binds, also);
+    struct lad_buf *reach[VM_TABLES];
+    uint32_t n_reach = 0;
+    for (uint32_t i = 0; i < VM_TABLES; i++)
+        if (d->want.harm != LAD_VM_UNREACHED || i != d->want.table)
+            reach[n_reach++] = d->table[i];
     bool table = d->image->shape.binding == LAD_VM_TABLE;
     struct lad_dispatch what = {.kernel = kernel,
                                 .groups = {(items + VM_GROUP - 1) / VM_GROUP, 1, 1},
                                 .binds = binds,
                                 .scalars = scalars,
-                                .reach = d->table,
-                                .n_reach = table ? VM_TABLES : 0};
+                                .reach = reach,
+                                .n_reach = table ? n_reach : 0};
     d->figures.dispatches++;
     return lad_gpu_dispatch(d->gpu, &what) && lad_gpu_barrier(d->gpu);
 }

@@ -45,7 +45,7 @@ static bool read_params(struct lad_vm_setup *s)
 {
     static const char *const modes[] = {"direct", "table", "packed", NULL}, *const placements[] = {"own", "shared",
                                                                                                    NULL};
-    static const char *const harms[] = {"none", "zeros", "swapped", "shifted", NULL};
+    static const char *const harms[] = {"none", "zeros", "swapped", "shifted", "unreached", NULL};
     const char *slice = lad_vm_param(s, "slice");
     uint64_t count = 1, fuel = 0, table = 0;
     int mode, placement, harm;

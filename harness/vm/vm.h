@@ -280,7 +280,8 @@ enum lad_vm_harm {
     LAD_VM_UNHARMED,
     LAD_VM_ZEROS /* reads as zero */,
     LAD_VM_SWAPPED /* with the next one */,
-    LAD_VM_SHIFTED /* 256 bytes too far */
+    LAD_VM_SHIFTED, /* 256 bytes too far */
+    LAD_VM_UNREACHED /* left out of what is declared to be reached through the table of addresses */
 };
 struct lad_vm_device_want {
     uint32_t fuel;         /* rounds of the kernel's loops in one dispatch; 0: as many as usual */
