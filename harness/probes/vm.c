@@ -50,26 +50,6 @@ static bool open_sides(struct bench *b)
     return false;
 }
 
-/* Processes by first opcode, as the device counts them and as the host does. */
-static bool compare_first_ops(struct bench *b)
-{
-    const uint32_t *got = lad_vm_device_first_ops(b->device);
-    uint32_t want[256] = {0}, bad = 0;
-    for (uint32_t i = 0; i < b->setup.program.n_proc; i++)
-        want[b->setup.program.code[(size_t)i * b->setup.program.parm[VM_PARM_W]] & 0xFF] +=
-            b->setup.program.proc[i].length ? b->setup.shape.count : 0;
-    for (uint32_t op = 0; op < 256; op++) {
-        if (got[op] == want[op])
-            continue;
-        if (bad++ < 4)
-            lad_record_fact(b->arena, b->r, '!',
-                            "first-op counts disagree: of all processes %u begin with opcode %u on the device, "
-                            "%u on the host",
-                            got[op], op, want[op]);
-    }
-    return !bad;
-}
-
 /* *clean: everything that the device reads is what was uploaded. */
 static bool look_first(struct bench *b, bool *clean)
 {
@@ -78,7 +58,7 @@ static bool look_first(struct bench *b, bool *clean)
     *clean = false;
     if (!lad_vm_device_look(b->device, mode, &b->sight))
         return lad_vm_api_failed(&b->setup, b->gpu, "probing the tables");
-    bool ops = compare_first_ops(b);
+    bool ops = lad_vm_first_ops_agree(&b->setup, &b->setup.program, b->setup.shape.count, b->device);
     *clean = !b->sight.n_wrong && ops;
     lad_vm_sight_print(&b->sight, mode, &text);
     for (char *line = text.text ? strtok(text.text, "\n") : NULL; line; line = strtok(NULL, "\n"))

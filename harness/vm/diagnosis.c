@@ -284,7 +284,7 @@ static void launch_by_one(const struct ward *w)
     struct lad_vm_host *host[2] = {lad_vm_host_create(reference), lad_vm_host_create(device)};
     for (int i = 0; i < 2; i++) {
         w->image[i]->params[VM_P_MAX_STEPS] = 1;
-        w->image[i]->params[VM_P_MAX_PROC_STEPS] = w->s->program.parm[VM_PARM_W];
+        w->image[i]->params[VM_P_MAX_PROC_STEPS] = reference->program->parm[VM_PARM_W];
         host[i]->quiet = true;
     }
     while (launches < MOST_LAUNCHES && lad_now_ns() < until && !lad_vm_over(reference)) {

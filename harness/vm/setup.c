@@ -117,3 +117,20 @@ bool lad_vm_api_failed(const struct lad_vm_setup *s, const struct lad_gpu *gpu, 
         *LAD_PUSH(s->arena, s->r->messages, s->r->n_messages) = lad_strdup(s->arena, f->text);
     return false;
 }
+
+bool lad_vm_first_ops_agree(const struct lad_vm_setup *s, const struct lad_vm_program *p, uint32_t count,
+                            const struct lad_vm_device *device)
+{
+    const uint32_t *got = lad_vm_device_first_ops(device);
+    uint32_t want[256] = {0}, bad = 0;
+    for (uint32_t i = 0; i < p->n_proc; i++)
+        want[p->code[(size_t)i * p->parm[VM_PARM_W]] & 0xFF] += p->proc[i].length ? count : 0;
+    for (uint32_t op = 0; op < 256; op++) {
+        if (got[op] == want[op] || bad++ >= 4)
+            continue;
+        lad_record_fact(s->arena, s->r, '!',
+                        "first-op counts disagree: of all processes %u begin with opcode %u on the device, %u on the host",
+                        got[op], op, want[op]);
+    }
+    return !bad;
+}

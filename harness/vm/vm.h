@@ -357,6 +357,9 @@ const char *lad_vm_param(const struct lad_vm_setup *, const char *name); /* NULL
 bool lad_vm_param_number(const struct lad_vm_setup *, const char *name, uint64_t most, uint64_t *); /* untouched then */
 /* What the program's services find: data files beside it, and the params named plusarg; and they say nothing. */
 void lad_vm_equip(const struct lad_vm_setup *, struct lad_vm_host *);
+/* Processes of all instances by first opcode, as the device counted them in its probe and as the host does; facts. */
+bool lad_vm_first_ops_agree(const struct lad_vm_setup *, const struct lad_vm_program *, uint32_t count,
+                            const struct lad_vm_device *);
 /* Puts gpu->fail into the record; false. */
 bool lad_vm_api_failed(const struct lad_vm_setup *, const struct lad_gpu *, const char *doing);
 
