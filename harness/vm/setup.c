@@ -129,7 +129,8 @@ bool lad_vm_first_ops_agree(const struct lad_vm_setup *s, const struct lad_vm_pr
         if (got[op] == want[op] || bad++ >= 4)
             continue;
         lad_record_fact(s->arena, s->r, '!',
-                        "first-op counts disagree: of all processes %u begin with opcode %u on the device, %u on the host",
+                        "first-op counts disagree: of all processes %u begin with opcode %u on the device, %u on the "
+                        "host",
                         got[op], op, want[op]);
     }
     return !bad;
