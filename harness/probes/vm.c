@@ -8,10 +8,7 @@
  * prints it), unchecked (yes) and plusarg (several).
  *
  * harm (zeros, swapped, shifted) spoils table number `table` on purpose: then the case passes when the detectors report
- * (what instance 0 must print, \n between lines), anchors (yes: pico45 in launches of 1,624,32 is as the specification
- * prints it), unchecked (yes) and plusarg (several).
- *
- * harm (zeros, swapped, shifted) spoils table number `table` on purpose: then the case passes when the detectors report
+ * it, and only it. harm unreached leaves the table out of what is declared as reached, and records what comes of it.
  * it, and only it. harm unreached leaves the table out of what is declared as reached, and records what comes of it.
  */
 #include "../vm/vm.h"
