@@ -9,7 +9,6 @@
  *
  * harm (zeros, swapped, shifted) spoils table number `table` on purpose: then the case passes when the detectors report
  * it, and only it. harm unreached leaves the table out of what is declared as reached, and records what comes of it.
- * it, and only it. harm unreached leaves the table out of what is declared as reached, and records what comes of it.
  */
 #include "../vm/vm.h"
 #include <stdlib.h>
