@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 128 }; /* results of one program */
+enum {
+    ROOM = 128, /* words of results of one program */
+    CELLS = 28, /* results of one word at most: they and the operands of the last one are on the stack together */
+};
 
 struct batch {
     struct lad_arena *arena;
@@ -15,9 +18,12 @@ struct batch {
     FILE *out;
     char *text;
     size_t bytes;
-    uint32_t part, n;
+    uint32_t part, n, rows; /* n: vectors, rows: words of results */
     const char **check;
     size_t n_checks;
+    const char *cells; /* expressions of the word to come, and what they give */
+    uint32_t n_cells;
+    struct lad_vm_bits want;
 };
 
 static void begin(struct batch *b)
@@ -25,31 +31,13 @@ static void begin(struct batch *b)
     b->out = open_memstream(&b->text, &b->bytes);
     if (!b->out)
         abort();
-    b->n = 0;
+    b->n = b->rows = 0;
     b->check = NULL;
     b->n_checks = 0;
     fprintf(b->out,
             ".svm 1.0\n.state %d\n.signal r 64 array(%d)\n.signal s 8 array(3) = 8'h5a, 8'bx01z10zx, 8'hff\n"
             ".signal v 8 = 8'bx01z10zx\n.proc main\n",
             b->two_state ? 2 : 4, ROOM);
-}
-
-static void end(struct batch *b)
-{
-    if (!b->out)
-        return;
-    fputs("done\n", b->out);
-    fclose(b->out);
-    b->out = NULL;
-    if (b->n)
-        *LAD_PUSH(b->arena, b->all->item, b->all->n) =
-            (struct lad_vm_vector){.name = lad_printf(b->arena, "%s.%u", b->name, b->part++),
-                                   .file = "vector_expr.c",
-                                   .text = lad_strdup(b->arena, b->text),
-                                   .check = b->check,
-                                   .n_checks = b->n_checks,
-                                   .n = b->n};
-    free(b->text);
 }
 
 static struct batch start(struct lad_arena *arena, struct lad_vm_vectors *all, const char *name, bool two_state)
@@ -66,7 +54,7 @@ static const char *literal(struct lad_arena *arena, const struct lad_vm_bits *v)
     return lad_printf(arena, "%u'b%.*s", v->width, (int)v->width, digits);
 }
 
-/* What result element n must be; fewer digits than 64 are filled up with zeros. */
+/* What the next word must be; fewer digits than 64 are filled up with zeros. */
 static void expect(struct batch *b, struct lad_vm_bits want)
 {
     uint64_t val, xz;
@@ -76,19 +64,60 @@ static void expect(struct batch *b, struct lad_vm_bits want)
         xz = 0;
     }
     struct lad_vm_bits wide = lad_vm_bits(val, xz, 64);
-    *LAD_PUSH(b->arena, b->check, b->n_checks) = lad_printf(b->arena, "r[%u] = %s", b->n, literal(b->arena, &wide));
-    b->n++;
+    *LAD_PUSH(b->arena, b->check, b->n_checks) = lad_printf(b->arena, "r[%u] = %s", b->rows, literal(b->arena, &wide));
+    b->rows++;
 }
 
-/* One expression in postfix, and what it must give. */
+/* The word to come, of all its cells. */
+static void flush_cells(struct batch *b)
+{
+    if (!b->n_cells)
+        return;
+    fprintf(b->out, " set r[{ #%u:16 }] = {%s", b->rows, b->cells);
+    if (b->n_cells > 1)
+        fprintf(b->out, " cat%u:%u", b->n_cells, b->want.width);
+    fputs(" }\n", b->out);
+    expect(b, b->want);
+    b->n_cells = 0;
+}
+
+static void end(struct batch *b)
+{
+    if (!b->out)
+        return;
+    flush_cells(b);
+    fputs("done\n", b->out);
+    fclose(b->out);
+    b->out = NULL;
+    if (b->n)
+        *LAD_PUSH(b->arena, b->all->item, b->all->n) =
+            (struct lad_vm_vector){.name = lad_printf(b->arena, "%s.%u", b->name, b->part++),
+                                   .file = "vector_expr.c",
+                                   .text = lad_strdup(b->arena, b->text),
+                                   .check = b->check,
+                                   .n_checks = b->n_checks,
+                                   .n = b->n};
+    free(b->text);
+}
+
+/* One expression in postfix, and what it must give. As many as fit share a word, so that they share an instruction. */
 static void add(struct batch *b, struct lad_vm_bits want, const char *expression)
 {
-    if (b->n == ROOM)
+    if (b->n_cells == CELLS || (b->n_cells && b->want.width + want.width > 64))
+        flush_cells(b);
+    if (b->rows == ROOM)
         end(b);
     if (!b->out)
         begin(b);
-    fprintf(b->out, " set r[{ #%u:16 }] = { %s }\n", b->n, expression);
-    expect(b, want);
+    if (!b->n_cells++) {
+        b->cells = "";
+        b->want.width = 0;
+    }
+    b->cells = lad_printf(b->arena, "%s %s", b->cells, expression);
+    memmove(b->want.bit + want.width, b->want.bit, b->want.width); /* the first one is uppermost */
+    memcpy(b->want.bit, want.bit, want.width);
+    b->want.width += want.width;
+    b->n++;
 }
 
 static struct lad_vm_bits digits(const char *text)
@@ -456,15 +485,16 @@ static void add_cases(struct lad_arena *arena, struct lad_vm_vectors *all)
     for (int k = 0; k < 3 * 3 * 16; k++) {
         int kind = k / 16 % 3, i = k % 16;
         char want[2] = {tables[kind][i], 0};
-        if (b.n == ROOM)
+        if (b.rows == ROOM)
             end(&b);
         if (!b.out)
             begin(&b);
         fprintf(b.out,
                 " %s%s { 1'b%c }: 1'b%c -> Y%d, default N%d\nY%d: set r[{ #%u:16 }] = { 1'b1 }\n jmp E%d\n"
                 "N%d: set r[{ #%u:16 }] = { 1'b0 }\nE%d:\n",
-                kinds[kind], strategies[k / 48], states[i / 4], states[i % 4], k, k, k, b.n, k, k, b.n, k);
+                kinds[kind], strategies[k / 48], states[i / 4], states[i % 4], k, k, k, b.rows, k, k, b.rows, k);
         expect(&b, digits(want));
+        b.n++;
     }
     end(&b);
 }
