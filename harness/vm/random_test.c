@@ -1,81 +1,119 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random expressions and designs: the reference against Icarus Verilog. LAD_VM_SEED, LAD_VM_ROUNDS (of 500 expressions)
- * and LAD_VM_DESIGNS change what is drawn. */
+/* Random expressions and designs, and the twins that are kept in cases/twins: Icarus Verilog, the reference, and the
+ * kernel on a device (beside.h) must say the same. LAD_VM_SEED, LAD_VM_ROUNDS (of 500 expressions) and LAD_VM_DESIGNS
+ * change what is drawn; LAD_VM_BINDINGS=1 runs each on one binding mode in turn instead of on all three. Twins that do
+ * not agree are written to the folder that LAD_VM_KEEP names: in cases/twins they are tested from then on. */
 #include "../test.h"
+#include "beside.h"
 #include "icarus.h"
 #include "random.h"
+#include <dirent.h>
 
-static uint64_t number(const char *name, uint64_t usual)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : usual;
-}
+static struct lad_gpu gpu;
+static char work[] = "/tmp/lad-vm-XXXXXX";
+static bool simulated; /* Icarus Verilog is there */
 
-/* What the reference prints, or NULL after saying why. */
-static char *run_reference(struct lad_arena *arena, const char *text, uint64_t seed)
+struct tally {
+    unsigned lines, programs, runs, wrong;
+};
+
+static void keep(const struct lad_vm_twin *twin, const char *name)
 {
-    struct lad_vm_program p;
-    struct lad_vm_why why = {""};
-    struct lad_vm_shape shape = LAD_VM_SHAPE;
-    struct lad_vm_image *image = NULL;
-    if (lad_vm_assemble(arena, text, "twin", &p, &why) && lad_vm_check(&p, false, &why) == LAD_VM_GOOD)
-        image = lad_vm_image_create(&p, &shape, &why);
-    if (!image) {
-        printf("    seed %llu: %s\n", (unsigned long long)seed, why.text);
-        return NULL;
+    const char *folder = getenv("LAD_VM_KEEP"), *text[] = {twin->assembly, twin->verilog};
+    folder = folder ? folder : "test-results/twins";
+    for (int i = 0; i < 2; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s.%s", folder, name, i ? "v" : "sva");
+        FILE *f = lad_make_dir(folder) ? fopen(path, "w") : NULL;
+        bool ok = f && fputs(text[i], f) >= 0;
+        if (f)
+            ok = !fclose(f) && ok;
+        printf("    %s %s\n", ok ? "kept as" : "cannot write", path);
     }
-    struct lad_vm_host *host = lad_vm_host_create(image);
-    lad_vm_run(host, 1000000, 0, NULL);
-    if (*LAD_VM_U32(image, status, 0) != VM_FINISHED)
-        printf("    seed %llu: ended as %s\n", (unsigned long long)seed,
-               lad_vm_status_name(*LAD_VM_U32(image, status, 0)));
-    char *log = lad_strdup(arena, host->log[0].text ? host->log[0].text : "");
-    lad_vm_host_destroy(&host);
-    lad_vm_image_destroy(&image);
-    return log;
 }
 
-/* Number of lines that differ, the first of them printed. */
-static unsigned compare_lines(const struct lad_vm_twin *twin, const char *ours, const char *theirs, uint64_t seed,
+/* Number of lines that differ, the first of them printed. The simulator does not print that it finishes. */
+static unsigned compare_lines(const struct lad_vm_twin *twin, const char *ours, const char *theirs, const char *name,
                               unsigned *lines)
 {
     unsigned wrong = 0;
-    for (*lines = 0; *ours || *theirs; ++*lines) {
+    for (*lines = 0; (*ours && *ours != '$') || *theirs; ++*lines) {
         size_t n = strcspn(ours, "\n"), m = strcspn(theirs, "\n");
         if ((n != m || strncmp(ours, theirs, n)) && !wrong++)
-            printf("    seed %llu, line %u: %s\n      reference %.*s\n      simulator %.*s\n", (unsigned long long)seed,
-                   *lines, *lines < twin->n_sources ? twin->source[*lines] : "", (int)n, ours, (int)m, theirs);
+            printf("    %s, line %u: %s\n      reference %.*s\n      simulator %.*s\n", name, *lines,
+                   *lines < twin->n_sources ? twin->source[*lines] : "", (int)n, ours, (int)m, theirs);
         ours += n + (ours[n] == '\n');
         theirs += m + (theirs[m] == '\n');
     }
     return wrong;
 }
 
-static void run_rounds(void (*make)(struct lad_arena *, uint64_t, struct lad_vm_twin *), uint64_t first,
+/* All binding modes, or one; the log is the reference's, NULL where something differs. */
+static char *run_bindings(struct lad_arena *arena, const struct lad_vm_program *p, unsigned turn, struct tally *t)
+{
+    uint64_t n = test_number("LAD_VM_BINDINGS", 3);
+    char *log = NULL;
+    for (unsigned i = 0; i < n && i < 3; i++) {
+        struct lad_vm_shape shape = LAD_VM_SHAPE;
+        struct beside ran;
+        shape.binding = (enum lad_vm_binding)((turn + i) % 3);
+        shape.capacity = 1024;
+        shape.max_proc_steps = 0;
+        shape.max_steps = 100000;
+        bool good = beside_run(&gpu, p, &shape, 0, 10000, &ran);
+        if (good && ran.status != VM_FINISHED)
+            printf("    ended as %s\n", lad_vm_status_name(ran.status));
+        good = good && ran.status == VM_FINISHED;
+        log = good ? lad_strdup(arena, ran.log.text ? ran.log.text : "") : NULL;
+        free(ran.log.text);
+        if (!good)
+            return NULL;
+        t->runs += !ran.skipped;
+    }
+    return log;
+}
+
+static void check_twin(struct lad_arena *arena, const struct lad_vm_twin *twin, const char *name, unsigned turn,
+                       struct tally *t)
+{
+    struct lad_vm_program p;
+    struct lad_vm_why why = {""};
+    char *ours = NULL, *theirs = simulated ? icarus_run(arena, work, twin->verilog) : NULL;
+    unsigned lines = 0;
+    if (lad_vm_assemble(arena, twin->assembly, "twin", &p, &why) && lad_vm_check(&p, false, &why) == LAD_VM_GOOD)
+        ours = run_bindings(arena, &p, turn, t);
+    bool good = ours && (!simulated || (theirs && !compare_lines(twin, ours, theirs, name, &lines)));
+    t->programs++;
+    t->lines += lines;
+    if (good)
+        return;
+    printf("    %s does not agree%s%s\n", name, *why.text ? ": " : "", why.text);
+    keep(twin, name);
+    t->wrong++;
+}
+
+static void judge(const struct tally *t)
+{
+    printf("\n    %u programs, %u lines of the simulator's, %u runs on the device, %u programs differ\n", t->programs,
+           t->lines, t->runs, t->wrong);
+    CU_ASSERT_EQUAL(t->wrong, 0);
+    CU_ASSERT(t->runs > 0);
+    CU_ASSERT(t->lines > 0 || !simulated);
+}
+
+static void run_rounds(void (*make)(struct lad_arena *, uint64_t, struct lad_vm_twin *), const char *kind,
                        uint64_t rounds)
 {
-    char dir[] = "/tmp/lad-vm-XXXXXX";
-    unsigned lines = 0, all = 0, wrong = 0;
-    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    uint64_t first = test_number("LAD_VM_SEED", 1);
+    struct tally t = {0};
     for (uint64_t seed = first; seed < first + rounds; seed++) {
         struct lad_arena *arena = lad_arena_create();
         struct lad_vm_twin twin;
         make(arena, seed, &twin);
-        char *ours = run_reference(arena, twin.assembly, seed), *theirs = icarus_run(arena, dir, twin.verilog);
-        CU_ASSERT(ours && theirs);
-        if (ours && theirs) {
-            wrong += compare_lines(&twin, ours, theirs, seed, &lines);
-            all += lines;
-        }
+        check_twin(arena, &twin, lad_printf(arena, "%s-%llu", kind, (unsigned long long)seed), (unsigned)seed, &t);
         lad_arena_destroy(&arena);
     }
-    printf("\n    %u lines of %llu programs, %u differ\n", all, (unsigned long long)rounds, wrong);
-    CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT(all > 0);
-    char *command = NULL;
-    if (asprintf(&command, "rm -rf '%s'", dir) > 0 && system(command))
-        printf("    %s stays behind\n", dir);
-    free(command);
+    judge(&t);
 }
 
 static void make_exprs(struct lad_arena *arena, uint64_t seed, struct lad_vm_twin *twin)
@@ -85,22 +123,57 @@ static void make_exprs(struct lad_arena *arena, uint64_t seed, struct lad_vm_twi
 
 static void expressions(void)
 {
-    run_rounds(make_exprs, number("LAD_VM_SEED", 1), number("LAD_VM_ROUNDS", 10));
+    run_rounds(make_exprs, "expressions", test_number("LAD_VM_ROUNDS", 10));
 }
 
 static void designs(void)
 {
-    run_rounds(lad_vm_random_design, number("LAD_VM_SEED", 1), number("LAD_VM_DESIGNS", 80));
+    run_rounds(lad_vm_random_design, "design", test_number("LAD_VM_DESIGNS", 80));
+}
+
+static void kept(void)
+{
+    struct tally t = {0};
+    DIR *dir = opendir("cases/twins");
+    CU_ASSERT_FATAL(dir != NULL);
+    for (struct dirent *e; (e = readdir(dir));) {
+        struct lad_arena *arena = lad_arena_create();
+        const char *dot = strrchr(e->d_name, '.');
+        size_t bytes;
+        struct lad_vm_twin twin = {0};
+        if (dot && !strcmp(dot, ".sva")) {
+            char *name = lad_printf(arena, "%.*s", (int)(dot - e->d_name), e->d_name);
+            twin.assembly = lad_read_file(arena, lad_printf(arena, "cases/twins/%s.sva", name), 1 << 20, &bytes);
+            twin.verilog = lad_read_file(arena, lad_printf(arena, "cases/twins/%s.v", name), 1 << 20, &bytes);
+            CU_ASSERT(twin.assembly && twin.verilog);
+            if (twin.assembly && twin.verilog)
+                check_twin(arena, &twin, name, t.programs, &t);
+        }
+        lad_arena_destroy(&arena);
+    }
+    closedir(dir);
+    judge(&t);
 }
 
 int main(void)
 {
-    static const struct lad_test tests[] = {{"random expressions against Icarus Verilog", expressions},
-                                            {"random designs against Icarus Verilog", designs},
+    static const struct lad_test tests[] = {{"random expressions", expressions},
+                                            {"random designs", designs},
+                                            {"kept twins", kept},
                                             {NULL, NULL}};
-    if (!icarus_there()) {
-        printf("vm random: skipped, Icarus Verilog (package iverilog) is not installed\n0 passed, 0 failed\n");
-        return 77;
-    }
-    return lad_test_main("vm random", tests);
+    int status = beside_open(&gpu);
+    if (status)
+        return status;
+    simulated = icarus_there();
+    if (!simulated)
+        printf("the simulator: skipped: Icarus Verilog (package iverilog) is not installed\n");
+    if (!mkdtemp(work))
+        return 1;
+    status = lad_test_main("vm random", tests);
+    lad_gpu_close(&gpu);
+    char *command = NULL;
+    if (asprintf(&command, "rm -rf '%s'", work) > 0 && system(command))
+        printf("%s stays behind\n", work);
+    free(command);
+    return status;
 }
