@@ -38,6 +38,8 @@ void lad_vm_unpack(const struct lad_vm_image *image, uint32_t gid, uint32_t n, s
     for (uint32_t i = 0; i < c->n; i++) {
         memcpy(&c->arg[i].kind, record + 16 + 4 * i, 4);
         memcpy(&c->arg[i].width, record + 16 + 4 * args + 4 * i, 4);
+        if (c->arg[i].width > 64) /* an unchecked program's, or a device's gone astray */
+            c->arg[i].width = 64;
         memcpy(&c->arg[i].val, record + 16 + 8 * args + 8 * i, 8);
         memcpy(&c->arg[i].xz, record + 16 + 16 * args + 8 * i, 8);
     }
@@ -84,7 +86,7 @@ static void put_decimal(struct lad_vm_text *t, const struct lad_vm_arg *a, bool 
     if (a->xz & mask) {
         char c = name_unknown(a->val, a->xz, mask);
         lad_vm_text_add(t, &c, 1);
-    } else if (is_signed && v >> (a->width - 1) & 1) {
+    } else if (is_signed && a->width && v >> (a->width - 1) & 1) {
         lad_vm_text_print(t, "-%llu",
                           (unsigned long long)(-v & mask)); /* the most negative number is its own opposite */
     } else {
@@ -94,7 +96,7 @@ static void put_decimal(struct lad_vm_text *t, const struct lad_vm_arg *a, bool 
 
 static uint32_t decimal_columns(const struct lad_vm_arg *a, bool is_signed)
 {
-    return is_signed ? count_digits(1ull << (a->width - 1)) + 1 : count_digits(mask_of(a->width));
+    return is_signed && a->width ? count_digits(1ull << (a->width - 1)) + 1 : count_digits(mask_of(a->width));
 }
 
 static void put_bytes(struct lad_vm_text *t, uint64_t val, uint32_t width)
