@@ -133,19 +133,13 @@ static enum go assign_later(struct vm *m, uint32_t p, uint32_t ip, uint32_t id, 
 static enum go resume(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
 {
     struct lad_vm_asgn a = lad_vm_as_assign(&m->dasn[id]);
-    struct cell idx;
     struct target t;
-    int error = 0;
-    bool indexed = lad_vm_needs_index(a.flags);
-    if (indexed)
-        error = lad_vm_eval(m, a.idx, &idx);
-    if (!error)
-        error = lad_vm_resolve(m, &a, indexed ? &idx : NULL, &t);
+    int error = lad_vm_resolve(m, &a, NULL, &t);
     if (error)
         return lad_vm_fail(m, p, ip, error);
     m->wait_id[p] = 0;
     if (!t.ignored)
-        lad_vm_store(m, &t, m->delay_val[id], m->delay_xz[id]);
+        lad_vm_store(m, &t, m->delay_val[id] & lad_vm_mask(a.width), m->delay_xz[id] & lad_vm_mask(a.width));
     m->ip[p] = ip + 1;
     return GO_ON;
 }
@@ -178,7 +172,7 @@ enum go lad_vm_assign_delay(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
         return assign_later(m, p, ip, id, &plan);
     struct lad_vm_asgn a = lad_vm_as_assign(d);
     if (!(error = lad_vm_resolve(m, &a, lad_vm_needs_index(a.flags) ? &plan.idx : NULL, &t)))
-        error = lad_vm_log(m, &t, plan.value.v, plan.value.x);
+        error = lad_vm_log(m, &t, plan.value.v & lad_vm_mask(a.width), plan.value.x & lad_vm_mask(a.width));
     if (error)
         return lad_vm_fail(m, p, ip, error);
     m->ip[p] = ip + 1;
@@ -196,7 +190,7 @@ int lad_vm_move_due(struct vm *m)
         struct target t;
         int error = lad_vm_resolve(m, &a, lad_vm_needs_index(a.flags) ? &idx : NULL, &t);
         if (!error)
-            error = lad_vm_log(m, &t, m->dnba_val[i], m->dnba_xz[i]);
+            error = lad_vm_log(m, &t, m->dnba_val[i] & lad_vm_mask(a.width), m->dnba_xz[i] & lad_vm_mask(a.width));
         if (error)
             return error;
     }

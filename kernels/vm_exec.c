@@ -28,7 +28,7 @@
 
 static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id, bool nonblocking)
 {
-    struct cell value, idx;
+    struct cell value;
     struct target t;
     TAB(id, m->n_asgn);
     const struct lad_vm_asgn *a = &m->asgn[id];
@@ -38,18 +38,16 @@ static inline enum go assign(struct vm *m, uint32_t p, uint32_t ip, uint32_t id,
     if (a->flags & VM_ASGN_WIDE_CONST)
         FAIL(CAPABILITY);
     TRY(lad_vm_eval(m, a->rhs, &value));
-    bool indexed = lad_vm_needs_index(a->flags);
-    if (indexed)
-        TRY(lad_vm_eval(m, a->idx, &idx));
     if (!(a->flags & ~(uint32_t)VM_ASGN_NONBLOCKING) && m->signal[a->signal].array_size == 1)
         t = (struct target){a->signal, 0, 0, m->signal[a->signal].width,
                             false}; /* the commonest shape, without a call */
     else
-        TRY(lad_vm_resolve(m, a, indexed ? &idx : NULL, &t));
+        TRY(lad_vm_resolve(m, a, NULL, &t));
+    uint64_t mask = lad_vm_mask(a->width);
     if (nonblocking)
-        TRY(lad_vm_log(m, &t, value.v, value.x));
+        TRY(lad_vm_log(m, &t, value.v & mask, value.x & mask));
     else if (!t.ignored)
-        lad_vm_store(m, &t, value.v, value.x);
+        lad_vm_store(m, &t, value.v & mask, value.x & mask);
     m->ip[p] = ip + 1;
     return GO_ON;
 }

@@ -96,7 +96,7 @@ struct target {
     uint32_t signal, element, start, width;
     bool ignored;
 };
-/* flags and fields as in an assign entry; idx NULL: none was needed. An error code, or 0. */
+/* flags and fields as in an assign entry; idx NULL: evaluated here, where the shape has one. An error code, or 0. */
 int lad_vm_resolve(const struct vm *, const struct lad_vm_asgn *, const struct cell *idx, struct target *);
 static inline bool lad_vm_needs_index(uint32_t flags)
 {

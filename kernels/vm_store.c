@@ -54,37 +54,40 @@ void lad_vm_store(struct vm *m, const struct target *t, uint64_t v, uint64_t x)
 int lad_vm_resolve(const struct vm *m, const struct lad_vm_asgn *a, const struct cell *idx, struct target *t)
 {
     const struct lad_vm_signal *s = &m->signal[a->signal];
-    bool bad = idx && (idx->x || idx->v >> 32);
-    uint32_t i = idx ? (uint32_t)idx->v : 0;
-    *t = (struct target){a->signal, 0, 0, s->width, bad};
-    switch (a->flags & (VM_ASGN_ARRAY | VM_ASGN_BIT | VM_ASGN_RANGE | VM_ASGN_INDEXED | VM_ASGN_WIDE_CONST)) {
+    uint32_t shape =
+        a->flags & (VM_ASGN_ARRAY | VM_ASGN_BIT | VM_ASGN_RANGE | VM_ASGN_INDEXED | VM_ASGN_WIDE_CONST);
+    struct cell own = {0, 0, 32};
+    int error;
+    switch (shape) {
     case 0:
-        break;
     case VM_ASGN_ARRAY:
-        t->element = i;
-        break;
     case VM_ASGN_ARRAY | VM_ASGN_RANGE:
-        t->element = i;
-        t->start = a->range_lsb;
-        t->width = a->width;
-        break;
     case VM_ASGN_BIT:
-        t->start = i;
-        t->width = 1;
-        break;
     case VM_ASGN_RANGE:
-        t->start = a->range_lsb;
-        t->width = a->width;
-        break;
     case VM_ASGN_RANGE | VM_ASGN_INDEXED:
-        t->start = i;
-        t->width = a->width;
         break;
     default:
         return VM_ERROR_ENTRY;
     }
-    if ((s->array_size != 1) != ((a->flags & VM_ASGN_ARRAY) != 0))
+    if ((s->array_size != 1) != ((shape & VM_ASGN_ARRAY) != 0))
         return VM_ERROR_ENTRY;
+    if (!idx) {
+        if (lad_vm_needs_index(shape) && (error = lad_vm_eval(m, a->idx, &own)))
+            return error;
+        idx = &own;
+    }
+    uint32_t i = (uint32_t)idx->v;
+    *t = (struct target){a->signal, 0, 0, s->width, idx->x || idx->v >> 32};
+    if (shape & VM_ASGN_ARRAY)
+        t->element = i;
+    if (shape & VM_ASGN_RANGE) {
+        t->start = shape & VM_ASGN_INDEXED ? i : a->range_lsb;
+        t->width = a->width;
+    }
+    if (shape & VM_ASGN_BIT) {
+        t->start = i;
+        t->width = 1;
+    }
     t->ignored |= t->element >= s->array_size;
     return 0;
 }
@@ -96,8 +99,6 @@ int lad_vm_log(struct vm *m, const struct target *t, uint64_t v, uint64_t x)
     uint32_t n = *m->nba_count, *log = m->nba_log + (size_t)n * VM_LOG_WORDS;
     if (n >= m->parm[VM_PARM_NBA])
         return VM_ERROR_NBA_FULL;
-    v &= lad_vm_mask(t->width);
-    x &= lad_vm_mask(t->width);
     log[0] = t->signal;
     log[1] = t->element;
     log[2] = t->start;
