@@ -6,7 +6,6 @@
 struct arg {
     uint64_t v, x;
     uint32_t kind, width;
-    bool compared; /* by a monitor */
 };
 
 uint32_t lad_vm_ring_free(const struct vm *m)
@@ -54,8 +53,6 @@ static int eval_arg(const struct vm *m, const struct lad_vm_svca *a, struct arg 
     out->v &= lad_vm_mask(out->width);
     out->x &= lad_vm_mask(out->width);
     out->kind |= a->flags & VM_SVCA_SIGNED ? VM_ARG_SIGNED : 0;
-    out->compared = !(a->flags & (VM_SVCA_TIME | VM_SVCA_STIME | VM_SVCA_NOMON)) && a->kind != VM_ARG_STRING &&
-                    a->kind != VM_ARG_IDENT;
     return 0;
 }
 
@@ -200,7 +197,14 @@ enum go lad_vm_call_service(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
     return GO_ON;
 }
 
-/* A monitor's turn: a record when it is new or something that it watches changed. */
+static bool is_watched(const struct lad_vm_svca *a)
+{
+    return !(a->flags & (VM_SVCA_TIME | VM_SVCA_STIME | VM_SVCA_NOMON)) && a->kind != VM_ARG_STRING &&
+           a->kind != VM_ARG_IDENT;
+}
+
+/* A monitor's turn: a record when it is new or something that it watches changed. What it has seen is kept only when
+ * all of it could be evaluated. */
 static int run_monitor(struct vm *m, uint32_t id)
 {
     const struct lad_vm_svce *e = m->msvc[id] < m->n_svce ? &m->svce[m->msvc[id]] : NULL;
@@ -208,6 +212,7 @@ static int run_monitor(struct vm *m, uint32_t id)
     if (!e || !has_args(m, e))
         return VM_ERROR_SERVICE;
     bool changed = m->monitor_first[id] == 1;
+    size_t n = m->n_args;
     unsigned char *record = begin_record(m, e->kind, m->monitor_pid[id], e->format, e->arg_count);
     for (uint32_t i = 0; i < e->arg_count; i++) {
         struct arg arg;
@@ -215,12 +220,14 @@ static int run_monitor(struct vm *m, uint32_t id)
         if (error)
             return error;
         put_arg(m, record, i, &arg);
-        if (!arg.compared)
-            continue;
-        changed |= v[i] != arg.v || x[i] != arg.x;
-        v[i] = arg.v;
-        x[i] = arg.x;
+        if (is_watched(&m->svca[e->arg_offset + i]))
+            changed |= v[i] != arg.v || x[i] != arg.x;
     }
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (is_watched(&m->svca[e->arg_offset + i])) {
+            memcpy(&v[i], record + 16 + 8 * n + 8 * (size_t)i, 8);
+            memcpy(&x[i], record + 16 + 16 * n + 8 * (size_t)i, 8);
+        }
     m->monitor_first[id] = 0;
     if (changed)
         end_record(m);
