@@ -184,14 +184,14 @@ case K_KILLED:
     break;
 case K_MONITORS: /* i: the next monitor to be told */
     if (i < n_monitors) {
-        if ((SERVICE(word >> 8u, 4u) & 8u) != 0u)
+        if ((SERVICE(word >> 8u, 4u) & 56u) == 8u)
             MONITOR_ACTIVE(i) = 0u;
         else if (MONITOR_ACTIVE(i) == 1u)
             MONITOR_FIRST(i) = 1u;
         i++;
     } else {
         uint s = word >> 8u, m = SERVICE(s, 5u);
-        if ((SERVICE(s, 4u) & 8u) != 0u) {
+        if ((SERVICE(s, 4u) & 56u) == 8u) {
             MONITOR_ACTIVE(m) = 1u;
             MONITOR_FIRST(m) = 1u;
             MONITOR_PID(m) = p;
