@@ -22,8 +22,10 @@ case K_RECORD_VALUE: {
             width = 1u;
         compared = r_mode == RECORD_MONITOR && (f & 14u) == 0u && kind != 1u && kind != 2u;
         mark = (f & 16u) != 0u ? 256u : 0u;
-        if (kind > 2u)
+        if (kind > 2u && (kind != 4u || width <= 64u))
             err = E_SERVICE;
+        else if (width > 64u)
+            err = E_CAPABILITY;
     } else {
         width = 0u;
     }
