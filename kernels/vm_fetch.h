@@ -115,7 +115,6 @@
                             } else if (DELAY_ASSIGN(arg, 1u) >= n_signals) {
                                 err = E_TABLE_INDEX;
                             } else if ((WAIT_ID(p) & PENDING_DELAY) != 0u) {
-                                WAIT_ID(p) = 0u;
                                 tv = GET64(arena, LONG(28u, n_delay_assigns, arg));
                                 tx = GET64(arena, LONG(29u, n_delay_assigns, arg));
                                 k = K_ASSIGN_VALUE;

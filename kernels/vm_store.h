@@ -22,6 +22,8 @@
                         put = ignored ? 0u : resolve;
                         if (whose == BY_PROC)
                             k = K_FETCH;
+                        if (later && resolve == PUT_STORE)
+                            WAIT_ID(p) = 0u; /* it went on after its wait */
                     }
                 }
                 if (put == PUT_LOG) {
