@@ -58,7 +58,21 @@ static inline bool beside_step(struct lad_gpu *gpu, struct lad_vm_device *d, str
         lad_vm_diff_text(&diff, why);
         return false;
     }
-    return lad_vm_guards_hold(b, why) && lad_vm_fetch_matches(b, 0, why);
+    for (uint32_t g = 0; g < a->shape.count; g++) {
+        uint32_t status = *LAD_VM_U32(b, status, g), error = *LAD_VM_U32(b, error, g);
+        if (status == VM_RUNNING || status >= VM_STATUS_COUNT || error >= VM_ERROR_COUNT ||
+            (status == VM_ERROR_STATUS) != (error != 0))
+            return lad_vm_because(why, "instance %u ends in status %u, error %u, which the specification does not know",
+                                  g, status, error);
+    }
+    return lad_vm_guards_hold(a, why) && lad_vm_guards_hold(b, why) && lad_vm_fetch_matches(b, 0, why);
+}
+
+/* What a validation layer has to say. */
+static inline bool beside_silent(struct lad_gpu *gpu, struct lad_vm_why *why)
+{
+    const char *text = gpu->backend->message ? gpu->backend->message(gpu->dev) : NULL;
+    return !text || lad_vm_because(why, "%.240s", text);
 }
 
 /* Both sides in step until they are over, or `most` launches. False after a message where they differ. */
@@ -85,7 +99,7 @@ static inline bool beside_run(struct lad_gpu *gpu, const struct lad_vm_program *
         lad_vm_drain(ha);
         lad_vm_drain(hb);
     }
-    good = good && lad_vm_device_kept(d, &why);
+    good = good && lad_vm_device_kept(d, &why) && beside_silent(gpu, &why);
     for (uint32_t g = 0; good && g < shape->count; g++)
         if (ha->log[g].n != hb->log[g].n || (ha->log[g].n && memcmp(ha->log[g].text, hb->log[g].text, ha->log[g].n)))
             good = lad_vm_because(&why, "logs of instance %u differ", g);

@@ -1,18 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hostile input: bent program files, random bytecode and expressions, bent text. Nothing may crash, hang or write
- * outside a buffer, and every instance ends in a status of the specification. LAD_VM_SEED and LAD_VM_FUZZ change what
- * is drawn. */
+ * outside a buffer, neither the reference nor the kernel on a device (beside.h), both do the same, and every instance
+ * ends in a status of the specification. Each program has a seed of its own: LAD_VM_SEED is the first, LAD_VM_FUZZ their
+ * number. LAD_VM_PLANT makes the kernel write outside a buffer instead: what watches it must speak. */
 #include "../test.h"
+#include "beside.h"
 #include "random.h"
-#include <stdlib.h>
-#include <string.h>
+#include <signal.h>
+#include <unistd.h>
 
-enum { LAUNCHES = 12, MOST_BYTES = 8 << 20 };
+enum { LAUNCHES = 12, MOST_BYTES = 8 << 20, MOST_SECONDS = 100, SIGNAL_TABLE = 6, SIGNAL_WORDS = 5 };
 
-static uint64_t number(const char *name, uint64_t usual)
+static struct lad_gpu gpu;
+static const char *kind; /* of the programs at hand, and the seed, for a message at death */
+static uint64_t at;
+
+static void say_where(void)
 {
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : usual;
+    char text[96];
+    int n = snprintf(text, sizeof text, "\n    died of %s, LAD_VM_SEED=%llu LAD_VM_FUZZ=1\n", kind,
+                     (unsigned long long)at);
+    if (write(STDOUT_FILENO, text, (size_t)n) < 0)
+        _exit(2);
+}
+
+static void die(int sig)
+{
+    say_where();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+void __sanitizer_set_death_callback(void (*)(void)) __attribute__((weak));
+
+static void watch(void)
+{
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(say_where);
+    else
+        signal(SIGSEGV, die), signal(SIGBUS, die), signal(SIGABRT, die), signal(SIGFPE, die);
+    signal(SIGALRM, die);
 }
 
 struct blob {
@@ -70,13 +97,30 @@ static void bend(struct blob *b, uint64_t *seed)
 }
 
 static struct { /* what became of the programs */
-    uint64_t read, good, error[VM_ERROR_COUNT], status[VM_STATUS_COUNT];
+    uint64_t read, good, run, wrong, error[VM_ERROR_COUNT], status[VM_STATUS_COUNT];
 } seen;
+
+/* In cases/hostile it is run from then on. */
+static void keep(const struct lad_vm_program *p)
+{
+    struct lad_arena *scratch = lad_arena_create();
+    const char *folder = getenv("LAD_VM_KEEP");
+    folder = folder ? folder : "test-results/hostile";
+    size_t bytes;
+    void *file = lad_vm_write(scratch, p, &bytes);
+    char *path = lad_printf(scratch, "%s/%.4s-%llu.svm", folder, kind, (unsigned long long)at);
+    FILE *f = lad_make_dir(folder) ? fopen(path, "wb") : NULL;
+    bool ok = f && fwrite(file, 1, bytes, f) == bytes;
+    if (f)
+        ok = !fclose(f) && ok;
+    printf("    %s %s\n", ok ? "kept as" : "cannot write", path);
+    lad_arena_destroy(&scratch);
+}
 
 static void run_program(const struct lad_vm_program *p, uint64_t *seed)
 {
     struct lad_vm_shape shape = LAD_VM_SHAPE;
-    struct lad_vm_why why = {""};
+    struct beside ran;
     shape.count = 1 + draw(seed, 2);
     shape.max_steps = 1 + draw(seed, 40);
     shape.max_proc_steps = draw(seed, 40);
@@ -84,28 +128,42 @@ static void run_program(const struct lad_vm_program *p, uint64_t *seed)
     shape.binding = (enum lad_vm_binding)draw(seed, 3);
     shape.shared = draw(seed, 2);
     shape.most_bytes = MOST_BYTES;
-    struct lad_vm_image *image = lad_vm_image_create(p, &shape, &why);
-    if (!image)
-        return;
-    struct lad_vm_host *host = lad_vm_host_create(image);
-    host->quiet = true;
-    for (int i = 0; i < LAUNCHES && !lad_vm_over(image); i++) {
-        lad_vm_launch_reference(image);
-        for (uint32_t g = 0; g < shape.count; g++) {
-            uint32_t status = *LAD_VM_U32(image, status, g), error = *LAD_VM_U32(image, error, g);
-            bool good = status > VM_RUNNING && status < VM_STATUS_COUNT && error < VM_ERROR_COUNT &&
-                        (status == VM_ERROR_STATUS) == (error != 0);
-            if (!good)
-                CU_FAIL("an instance ended in no status of the specification");
-            seen.status[status % VM_STATUS_COUNT]++;
-            seen.error[error % VM_ERROR_COUNT]++;
-        }
-        lad_vm_drain(host);
+    uint32_t fuel = draw(seed, 2) ? 0 : 50 + draw(seed, 1000);
+    if (!beside_run(&gpu, p, &shape, fuel, LAUNCHES, &ran)) {
+        printf("    %s, LAD_VM_SEED=%llu LAD_VM_FUZZ=1\n", kind, (unsigned long long)at);
+        keep(p);
+        seen.wrong++;
     }
-    if (!lad_vm_guards_hold(image, &why))
-        CU_FAIL("a guard was overwritten");
-    lad_vm_host_destroy(&host);
-    lad_vm_image_destroy(&image);
+    free(ran.log.text);
+    if (ran.skipped)
+        return;
+    seen.run++;
+    seen.status[ran.status % VM_STATUS_COUNT]++;
+    seen.error[ran.error % VM_ERROR_COUNT]++;
+}
+
+/* One program for each seed. */
+static void run_rounds(const char *what, void (*round)(struct lad_arena *, uint64_t *seed), uint64_t usual)
+{
+    uint64_t first = test_number("LAD_VM_SEED", 1), rounds = test_number("LAD_VM_FUZZ", usual);
+    kind = what;
+    memset(&seen, 0, sizeof seen);
+    for (at = first; at < first + rounds; at++) {
+        struct lad_arena *scratch = lad_arena_create();
+        uint64_t seed = at;
+        alarm(MOST_SECONDS);
+        round(scratch, &seed);
+        alarm(0);
+        lad_arena_destroy(&scratch);
+    }
+    printf("\n    %llu %s, %llu read, %llu good, %llu run, %llu differ;", (unsigned long long)rounds, what,
+           (unsigned long long)seen.read, (unsigned long long)seen.good, (unsigned long long)seen.run,
+           (unsigned long long)seen.wrong);
+    for (int i = 0; i < VM_ERROR_COUNT; i++)
+        if (seen.error[i])
+            printf(" %s %llu", i ? lad_vm_error_name((uint32_t)i) : "none", (unsigned long long)seen.error[i]);
+    printf("\n");
+    CU_ASSERT_EQUAL(seen.wrong, 0);
 }
 
 static void disassemble(const struct lad_vm_program *p)
@@ -164,30 +222,28 @@ static void gather(void)
     }
 }
 
+static void bend_file(struct lad_arena *scratch, uint64_t *seed)
+{
+    struct lad_vm_program p;
+    struct lad_vm_why why;
+    struct blob b;
+    b.data = lad_vm_write(scratch, &programs[draw(seed, (uint32_t)n_programs)], &b.bytes);
+    bend(&b, seed);
+    if (!lad_vm_read(scratch, b.data, b.bytes, &p, &why))
+        return;
+    seen.read++;
+    if (lad_vm_check(&p, draw(seed, 2), &why) != LAD_VM_GOOD)
+        return;
+    seen.good++;
+    if (draw(seed, 8) == 0)
+        disassemble(&p);
+    run_program(&p, seed);
+}
+
 static void files(void)
 {
-    uint64_t seed = number("LAD_VM_SEED", 1), rounds = number("LAD_VM_FUZZ", 10000);
-    for (uint64_t i = 0; i < rounds; i++) {
-        struct lad_arena *scratch = lad_arena_create();
-        struct lad_vm_program p;
-        struct lad_vm_why why;
-        struct blob b;
-        b.data = lad_vm_write(scratch, &programs[draw(&seed, (uint32_t)n_programs)], &b.bytes);
-        bend(&b, &seed);
-        if (lad_vm_read(scratch, b.data, b.bytes, &p, &why)) {
-            seen.read++;
-            if (lad_vm_check(&p, draw(&seed, 2), &why) == LAD_VM_GOOD) {
-                seen.good++;
-                if (draw(&seed, 8) == 0)
-                    disassemble(&p);
-                run_program(&p, &seed);
-            }
-        }
-        lad_arena_destroy(&scratch);
-    }
-    printf("\n    %llu bent files, %llu read, %llu run\n", (unsigned long long)rounds, (unsigned long long)seen.read,
-           (unsigned long long)seen.good);
-    CU_ASSERT(seen.good > rounds / 20);
+    run_rounds("bent program files", bend_file, 5000);
+    CU_ASSERT(seen.good > test_number("LAD_VM_FUZZ", 5000) / 20 || test_number("LAD_VM_FUZZ", 5000) < 1000);
 }
 
 /* A copy of a section with some of its words changed. */
@@ -205,56 +261,79 @@ static void bend_section(struct lad_arena *scratch, struct lad_vm_program *p, in
 }
 
 /* The same tables, other words in CODE and EXPR, a few in the others. */
+static void change_words(struct lad_arena *scratch, uint64_t *seed)
+{
+    struct lad_vm_program p = programs[draw(seed, 3)];
+    struct lad_vm_why why;
+    uint32_t *code = lad_alloc(scratch, p.n_code * 4), *expr = lad_alloc(scratch, p.n_expr * 4 + 4);
+    memcpy(code, p.code, p.n_code * 4);
+    memcpy(expr, p.expr, p.n_expr * 4);
+    uint32_t rate = 1 + draw(seed, 30); /* many words changed find much at once, few lead far in */
+    for (uint32_t k = 0; k < p.n_code; k++)
+        if (draw(seed, rate) == 0)
+            code[k] = draw(seed, 3) ? draw(seed, 29) | draw(seed, 24) << 8 : nasty(seed);
+    for (uint32_t k = 0; k < p.n_expr; k++)
+        if (draw(seed, 16 * rate) == 0)
+            expr[k] = draw(seed, 2) ? draw(seed, 13) | draw(seed, 30) << 8 : nasty(seed);
+    p.code = code;
+    p.expr = expr;
+    for (uint32_t k = draw(seed, 4); k; k--)
+        bend_section(scratch, &p, (int)draw(seed, VM_SECTIONS), seed);
+    if (lad_vm_check(&p, true, &why) != LAD_VM_GOOD)
+        return;
+    seen.good++;
+    run_program(&p, seed);
+}
+
 static void words(void)
 {
-    uint64_t seed = number("LAD_VM_SEED", 1) + 1, rounds = number("LAD_VM_FUZZ", 10000);
-    for (uint64_t i = 0; i < rounds; i++) {
-        struct lad_arena *scratch = lad_arena_create();
-        struct lad_vm_program p = programs[draw(&seed, 3)];
-        struct lad_vm_why why;
-        uint32_t *code = lad_alloc(scratch, p.n_code * 4), *expr = lad_alloc(scratch, p.n_expr * 4 + 4);
-        memcpy(code, p.code, p.n_code * 4);
-        memcpy(expr, p.expr, p.n_expr * 4);
-        uint32_t rate = 1 + draw(&seed, 30); /* many words changed find much at once, few lead far in */
-        for (uint32_t k = 0; k < p.n_code; k++)
-            if (draw(&seed, rate) == 0)
-                code[k] = draw(&seed, 3) ? draw(&seed, 29) | draw(&seed, 24) << 8 : nasty(&seed);
-        for (uint32_t k = 0; k < p.n_expr; k++)
-            if (draw(&seed, 16 * rate) == 0)
-                expr[k] = draw(&seed, 2) ? draw(&seed, 13) | draw(&seed, 30) << 8 : nasty(&seed);
-        p.code = code;
-        p.expr = expr;
-        for (uint32_t k = draw(&seed, 4); k; k--)
-            bend_section(scratch, &p, (int)draw(&seed, VM_SECTIONS), &seed);
-        if (lad_vm_check(&p, true, &why) == LAD_VM_GOOD)
-            run_program(&p, &seed);
-        lad_arena_destroy(&scratch);
-    }
-    printf("\n    launches by error:");
-    for (int i = 0; i < VM_ERROR_COUNT; i++)
-        printf(" %s %llu", lad_vm_error_name((uint32_t)i), (unsigned long long)seen.error[i]);
-    printf("\n");
+    run_rounds("programs of random words", change_words, 5000);
     for (int i = 1; i < VM_ERROR_COUNT; i++)
-        CU_ASSERT(seen.error[i] || rounds < 10000); /* every way to fail is reached */
+        CU_ASSERT(seen.error[i] || test_number("LAD_VM_FUZZ", 0) < 10000); /* every way to fail is reached */
+}
+
+static void bend_text(struct lad_arena *scratch, uint64_t *seed)
+{
+    static const char bytes[] = " \n\t;:,.{}[]'\"%#x01289+|->_abcdefghijklmnopqrstuvwxyz\\";
+    struct lad_vm_program p;
+    struct lad_vm_why why = {""};
+    char *bent = lad_strdup(scratch, everything);
+    for (uint32_t n = 1 + draw(seed, 4); n; n--)
+        bent[draw(seed, (uint32_t)strlen(bent))] = bytes[draw(seed, sizeof bytes - 1)];
+    bool made = lad_vm_assemble(scratch, bent, "bent", &p, &why);
+    CU_ASSERT(made || strncmp(why.text, "bent:", 5) == 0);
+    if (!made)
+        return;
+    seen.read++;
+    if (lad_vm_check(&p, false, &why) != LAD_VM_GOOD)
+        return;
+    seen.good++;
+    run_program(&p, seed);
 }
 
 static void text(void)
 {
-    static const char bytes[] = " \n\t;:,.{}[]'\"%#x01289+|->_abcdefghijklmnopqrstuvwxyz\\";
-    uint64_t seed = number("LAD_VM_SEED", 1) + 2, rounds = number("LAD_VM_FUZZ", 10000);
-    for (uint64_t i = 0; i < rounds; i++) {
-        struct lad_arena *scratch = lad_arena_create();
-        struct lad_vm_program p;
-        struct lad_vm_why why = {""};
-        char *bent = lad_strdup(scratch, everything);
-        for (uint32_t n = 1 + draw(&seed, 4); n; n--)
-            bent[draw(&seed, (uint32_t)strlen(bent))] = bytes[draw(&seed, sizeof bytes - 1)];
-        bool made = lad_vm_assemble(scratch, bent, "bent", &p, &why);
-        CU_ASSERT(made || strncmp(why.text, "bent:", 5) == 0);
-        if (made && lad_vm_check(&p, false, &why) == LAD_VM_GOOD)
-            run_program(&p, &seed);
-        lad_arena_destroy(&scratch);
-    }
+    run_rounds("bent texts", bend_text, 2000);
+}
+
+/* The loader's word for where a signal lies is what the kernel trusts: bent in the device's copy, it leads outside. */
+static void planted(void)
+{
+    struct lad_vm_shape shape = LAD_VM_SHAPE;
+    struct lad_vm_why why = {""};
+    struct lad_vm_image *image = lad_vm_image_create(&programs[0], &shape, &why);
+    CU_ASSERT_FATAL(image != NULL);
+    uint32_t *entry = image->tables.table[SIGNAL_TABLE];
+    for (uint32_t s = 0; s < programs[0].n_sigs; s++)
+        entry[s * SIGNAL_WORDS] += (uint32_t)(image->state_bytes + 4096);
+    struct lad_vm_device *d = lad_vm_device_open(&gpu, image, NULL, NULL, &why);
+    CU_ASSERT_FATAL(d != NULL);
+    kind = "the planted write";
+    lad_vm_device_launch(d);
+    if (!beside_silent(&gpu, &why))
+        printf("    found: %s\n", why.text);
+    lad_vm_device_close(&d);
+    lad_vm_image_destroy(&image);
 }
 
 int main(void)
@@ -262,10 +341,16 @@ int main(void)
     static const struct lad_test tests[] = {{"bent program files", files},
                                             {"random bytecode and expressions", words},
                                             {"bent assembly text", text},
-                                            {NULL, NULL}};
+                                            {NULL, NULL}},
+                                 plant[] = {{"a write outside", planted}, {NULL, NULL}};
+    int status = beside_open(&gpu);
+    if (status)
+        return status;
+    watch();
     arena = lad_arena_create();
     gather();
-    int status = lad_test_main("vm fuzz", tests);
+    status = lad_test_main("vm fuzz", getenv("LAD_VM_PLANT") ? plant : tests);
+    lad_gpu_close(&gpu);
     lad_arena_destroy(&arena);
     return status;
 }
