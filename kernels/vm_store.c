@@ -173,7 +173,7 @@ enum go lad_vm_force(struct vm *m, uint32_t p, uint32_t ip, uint32_t id)
         m->passign_id[f->passign_slot] = f->force_id;
     else
         m->force_id[f->force_slot] = f->force_id;
-    if (!procedural || !lad_vm_is_active(m->force_id, f->force_slot))
+    if (!procedural || !lad_vm_is_active(m->force_id, m->ovrd[f->signal].force_slot))
         lad_vm_put(m, m->signals, &t, value.v, value.x, &changed);
     m->ip[p] = ip + 1;
     return GO_ON;
