@@ -109,9 +109,8 @@ void lad_vm_show_cancelled(struct vm *m, uint32_t p, uint32_t id, uint32_t i)
                          {.v = m->dnba_index_val[i], .width = 32},
                          {.v = m->dnba_index_xz[i], .width = 32},
                          {.v = m->dnba_time[i], .width = 64}};
-    uint32_t n = m->n_args < 4 ? m->n_args : 4;
-    unsigned char *record = begin_record(m, VM_SERVICE_SHOWCANCELLED, p, VM_NONE, n);
-    for (uint32_t k = 0; k < n; k++)
+    unsigned char *record = begin_record(m, VM_SERVICE_SHOWCANCELLED, p, VM_NONE, 4);
+    for (uint32_t k = 0; k < 4; k++)
         put_arg(m, record, k, &args[k]);
     end_record(m);
 }

@@ -195,6 +195,10 @@ static bool check_waits(const struct lad_vm_program *p, struct lad_vm_why *why)
         if (p->wcnd[i].cond >= p->n_cond || p->wcnd[i].valid != 1)
             return NO("wait condition %u: condition %u of %u, valid %u", i, p->wcnd[i].cond, p->n_cond,
                       p->wcnd[i].valid);
+    for (uint32_t i = 0; i < p->n_dasn; i++)
+        if (p->dasn[i].flags & VM_DASN_SHOWCANCELLED && p->parm[VM_PARM_ARGS] < 4)
+            return NO("delay assign %u: records of what it cancels have 4 arguments, args is %u", i,
+                      p->parm[VM_PARM_ARGS]);
     for (uint32_t i = 0; i < p->n_dly; i++)
         if (p->dly[i].kind > 1)
             return NO("delay %u: kind %u, expected 0 or 1", i, p->dly[i].kind);
