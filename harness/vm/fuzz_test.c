@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { LAUNCHES = 12, MOST_BYTES = 8 << 20, MOST_SECONDS = 100, SIGNAL_TABLE = 6, SIGNAL_WORDS = 5 };
+enum { LAUNCHES = 12, MOST_BYTES = 8 << 20, MOST_SECONDS = 100, USUAL = 10000, SIGNAL_TABLE = 6, SIGNAL_WORDS = 5 };
 
 static struct lad_gpu gpu;
 static const char *kind; /* of the programs at hand, and the seed, for a message at death */
@@ -242,8 +242,8 @@ static void bend_file(struct lad_arena *scratch, uint64_t *seed)
 
 static void files(void)
 {
-    run_rounds("bent program files", bend_file, 5000);
-    CU_ASSERT(seen.good > test_number("LAD_VM_FUZZ", 5000) / 20 || test_number("LAD_VM_FUZZ", 5000) < 1000);
+    run_rounds("bent program files", bend_file, USUAL);
+    CU_ASSERT(seen.good > test_number("LAD_VM_FUZZ", USUAL) / 20 || test_number("LAD_VM_FUZZ", USUAL) < 1000);
 }
 
 /* A copy of a section with some of its words changed. */
@@ -287,9 +287,9 @@ static void change_words(struct lad_arena *scratch, uint64_t *seed)
 
 static void words(void)
 {
-    run_rounds("programs of random words", change_words, 5000);
+    run_rounds("programs of random words", change_words, USUAL);
     for (int i = 1; i < VM_ERROR_COUNT; i++)
-        CU_ASSERT(seen.error[i] || test_number("LAD_VM_FUZZ", 0) < 10000); /* every way to fail is reached */
+        CU_ASSERT(seen.error[i] || test_number("LAD_VM_FUZZ", USUAL) < 10000); /* every way to fail is reached */
 }
 
 static void bend_text(struct lad_arena *scratch, uint64_t *seed)
@@ -313,7 +313,7 @@ static void bend_text(struct lad_arena *scratch, uint64_t *seed)
 
 static void text(void)
 {
-    run_rounds("bent texts", bend_text, 2000);
+    run_rounds("bent texts", bend_text, USUAL);
 }
 
 /* The loader's word for where a signal lies is what the kernel trusts: bent in the device's copy, it leads outside. */
