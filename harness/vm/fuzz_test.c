@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hostile input: bent program files, random bytecode and expressions, bent text. Nothing may crash, hang or write
  * outside a buffer, neither the reference nor the kernel on a device (beside.h), both do the same, and every instance
- * ends in a status of the specification. Each program has a seed of its own: LAD_VM_SEED is the first, LAD_VM_FUZZ their
- * number. LAD_VM_PLANT makes the kernel write outside a buffer instead: what watches it must speak. */
+ * ends in a status of the specification. Each program has a seed of its own: LAD_VM_SEED is the first, LAD_VM_FUZZ
+ * their number; what the two do not agree on is written to the folder LAD_VM_KEEP. LAD_VM_PLANT makes the kernel write
+ * outside a buffer instead: what watches it must speak. */
 #include "../test.h"
 #include "beside.h"
 #include "random.h"
@@ -100,7 +101,6 @@ static struct { /* what became of the programs */
     uint64_t read, good, run, wrong, error[VM_ERROR_COUNT], status[VM_STATUS_COUNT];
 } seen;
 
-/* In cases/hostile it is run from then on. */
 static void keep(const struct lad_vm_program *p)
 {
     struct lad_arena *scratch = lad_arena_create();
@@ -181,7 +181,7 @@ static size_t n_programs;
 
 /* One program that has a bit of everything. */
 static const char everything[] =
-    ".svm 1.0\n.limits nba=8 dnba=8 depth=3 args=4 runaway=5000\n.signal a 8 = 8'd3\n.signal b 33\n.signal n 4 net\n"
+    ".svm 1.0\n.limits nba=8 dnba=2 depth=3 args=4 runaway=5000\n.signal a 8 = 8'd3\n.signal b 33\n.signal n 4 net\n"
     ".signal m 12 array(4) = 12'h1, 12'hx, 12'h3, 12'h4\n.event e\n"
     ".proc p0\n repeat { 4'd3 }, body, after\nbody: set a = { %a 8'd1 add:8 }\n jmp again\nagain: jmp top\ntop: noop\n"
     "after: call task\n case.bkt { %a }: 8'd1|8'b1x -> one, 8'd7 -> two, default two\none: nba m[{ %a }] = { %b:12 }\n"
