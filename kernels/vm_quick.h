@@ -135,7 +135,7 @@
                         if (quick && op != U32(OP_JUMP)) {
                             uint bits = ENTRY(signal, 2u), at = NBA_COUNT;
                             width = FROM(assigns, 16, arg * 8u + 4u);
-                            a &= low_bits(width) & low_bits(bits);
+                            a &= low_bits(width);
                             if (op == U32(OP_ASSIGN_NB)) {
                                 quick = at < n_log;
                                 if (quick) {
@@ -150,6 +150,7 @@
                                 }
                             } else {
                                 uint at_v = ENTRY(signal, 0u) >> 2u, at_x = ENTRY(signal, 1u) >> 2u;
+                                a &= low_bits(bits);
                                 if (bits > 32u) {
                                     PUT64(signals, at_v + 2u * gid, a)
                                     if (at_x != at_v)
