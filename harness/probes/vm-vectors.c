@@ -132,12 +132,12 @@ static void judge(struct job *job, bool all)
         lad_record_set(job->arena, job->r, f->lost ? LAD_STATUS_LOST : LAD_STATUS_TIMEOUT,
                        f->lost ? "ladder.lost" : "ladder.timeout.device", "after %llu runs: %s says %s",
                        (unsigned long long)t->runs, f->call, f->code);
-    else if (t->wrong)
-        lad_record_set(job->arena, job->r, LAD_STATUS_FAIL, "ladder.vm.vectors", "%llu runs of vectors went wrong",
-                       (unsigned long long)t->wrong);
     else if (!all && is_late(job->gpu))
         lad_record_set(job->arena, job->r, LAD_STATUS_TIMEOUT, "ladder.timeout.case", "not through after %llu runs",
                        (unsigned long long)t->runs);
+    else if (t->wrong)
+        lad_record_set(job->arena, job->r, LAD_STATUS_FAIL, "ladder.vm.vectors", "%llu runs of vectors went wrong",
+                       (unsigned long long)t->wrong);
     else if (!t->runs && job->r->status != LAD_STATUS_SKIP)
         lad_record_set(job->arena, job->r, LAD_STATUS_ERROR, "ladder.case", "no vectors begin with %s", job->prefix);
     else

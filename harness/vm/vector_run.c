@@ -269,9 +269,14 @@ static size_t launch_all(struct run *runs, size_t n, struct lad_gpu *gpu, struct
         devices[left] = runs[i].device;
         going[left++] = &runs[i];
     }
-    bool ok = !gpu || lad_vm_device_launch_all(devices, left, in);
+    if (gpu && !lad_vm_device_launch_all(devices, left, in)) {
+        for (size_t i = 0; i < n; i++) /* those that are over, too: the device answers nobody any more */
+            if (runs[i].fate == LAD_VM_DONE && !api_failed(&runs[i], gpu))
+                runs[i].fate = LAD_VM_FAILED;
+        return 0;
+    }
     for (size_t i = 0; i < left; i++)
-        if (!(ok ? after_launch(going[i]) : api_failed(going[i], gpu)))
+        if (!after_launch(going[i]))
             going[i]->fate = LAD_VM_FAILED;
     return left;
 }
