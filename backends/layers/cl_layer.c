@@ -47,7 +47,7 @@ struct queue {
 
 static const struct _cl_icd_dispatch *to; /* below */
 static struct lad_injection set;
-static bool shadow_mode, reorder_mode, early, building;
+static bool shadow_mode, reorder_mode, keep_mode, layers_off, early, building;
 static struct mem mems[MOST * 8];
 static struct map maps[MOST];
 static struct kernel *kernels[MOST];
@@ -82,13 +82,16 @@ static void read_environment(void)
         const struct lad_fault *f = &lad_faults[set.item[i].id];
         if (f->depth != LAD_DEPTH_OPENCL)
             continue;
-        shadow_mode |= !strcmp(f->id, "A2") || !strcmp(f->id, "A3") || !strcmp(f->id, "S2");
+        shadow_mode |=
+            !strcmp(f->id, "A2") || !strcmp(f->id, "A3") || !strcmp(f->id, "S2") || !strcmp(f->name, "cl_stale_layer");
         reorder_mode |= !strcmp(f->id, "S4") || !strcmp(f->id, "S1");
         early |= !strcmp(f->id, "S1");
         building |= strstr(f->call, "clBuildProgram") != NULL;
     }
     shadow_mode |= mode && strstr(mode, "shadow");
     reorder_mode |= mode && strstr(mode, "reorder");
+    layers_off = getenv("VK_LOADER_LAYERS_DISABLE");
+    keep_mode = mode && strstr(mode, "keep");
 }
 
 static struct mem *find_mem(cl_mem handle)
@@ -360,7 +363,7 @@ static cl_int CL_API_CALL ReleaseMemObject(cl_mem handle)
         memmove(m, m + 1, (size_t)(mems + --n_mems - m) * sizeof *m);
     }
     pthread_mutex_unlock(&lock);
-    return to->clReleaseMemObject(handle);
+    return keep_mode && refs == 1 ? CL_SUCCESS : to->clReleaseMemObject(handle);
 }
 
 /* ---- transfers --------------------------------------------------------------------------------------------------- */
@@ -469,7 +472,9 @@ static void *CL_API_CALL EnqueueMapBuffer(cl_command_queue q, cl_mem b, cl_bool 
     if (!m->host && !m->shadow && !(m->shadow = calloc(1, m->bytes)))
         abort();
     unsigned char *p = (m->host ? m->host : m->shadow) + offset;
-    bool stale = m->host ? step(LAD_FAULT_A3_cl_never_back, at) : step(LAD_FAULT_S2_cl_stale_map, at);
+    bool stale = m->host ? step(LAD_FAULT_A3_cl_never_back, at) != NULL
+                         : step(LAD_FAULT_S2_cl_stale_map, at) ||
+                               (!layers_off && step(LAD_FAULT_E1_cl_stale_layer, at));
     if (how & CL_MAP_WRITE_INVALIDATE_REGION && !stale)
         memset(p, 0xA5, bytes);
     if (stale || how & CL_MAP_WRITE_INVALIDATE_REGION)

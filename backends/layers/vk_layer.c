@@ -3,8 +3,8 @@
  * VK_LAYER_GPULADDER_fault: a Vulkan layer with the faults of faults.def that reach a driver, for any program.
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
  * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
- * commands without a barrier between them run in reverse. Fences and semaphores always signal. Counts start anew at
- * each device.
+ * commands without a barrier between them run in reverse. GPULADDER_MODE=keep frees no buffer and no memory. Fences and
+ * semaphores always signal. Counts start anew at each device.
  */
 #include "inject.h"
 #include "spirv.h"
@@ -22,14 +22,15 @@ enum { MOST = 64 };
     X(DestroyDevice)                                                                                                   \
     X(QueueSubmit)                                                                                                     \
     X(QueueWaitIdle)                                                                                                   \
-    X(DeviceWaitIdle) X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory)           \
-        X(MapMemory) X(UnmapMemory) X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges)                         \
-            X(GetBufferMemoryRequirements) X(CreateBuffer) X(DestroyBuffer) X(CreateShaderModule)                      \
-                X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool) X(DestroyDescriptorPool)      \
-                    X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer) X(FreeCommandBuffers)          \
-                        X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdPushConstants)          \
-                            X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect) X(CmdFillBuffer) X(CmdCopyBuffer) \
-                                X(CmdWriteTimestamp) X(CmdPipelineBarrier2) X(CmdPipelineBarrier2KHR) X(CmdWaitEvents) \
+    X(DeviceWaitIdle)                                                                                                  \
+    X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory) \
+        X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements) X(CreateBuffer)      \
+            X(DestroyBuffer) X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets)                   \
+                X(ResetDescriptorPool) X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer)        \
+                    X(EndCommandBuffer) X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline)                 \
+                        X(CmdBindDescriptorSets) X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchBase)                 \
+                            X(CmdDispatchIndirect) X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp)              \
+                                X(CmdPipelineBarrier2) X(CmdPipelineBarrier2KHR) X(CmdWaitEvents)                      \
                                     X(CmdExecuteCommands) X(CmdPushDescriptorSetKHR)
 
 struct mapping {
@@ -106,7 +107,7 @@ static struct instance instances[MOST];
 static struct device *devices[MOST];
 static size_t n_instances, n_devices;
 static struct lad_injection wanted;
-static bool shadow_mode, reorder_mode;
+static bool shadow_mode, reorder_mode, keep_mode, layers_off;
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -127,11 +128,13 @@ static void read_environment(void)
         const struct lad_fault *f = &lad_faults[wanted.item[i].id];
         if (f->depth != LAD_DEPTH_VULKAN)
             continue;
-        shadow_mode |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2");
+        shadow_mode |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2") || !strcmp(f->name, "vk_stale_layer");
         reorder_mode |= !strcmp(f->id, "S3");
     }
     shadow_mode |= mode && strstr(mode, "shadow");
     reorder_mode |= mode && strstr(mode, "reorder");
+    layers_off = getenv("VK_LOADER_LAYERS_DISABLE");
+    keep_mode = mode && strstr(mode, "keep");
 }
 
 static void *key_of(const void *handle)
@@ -212,7 +215,8 @@ static VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory mem
     drop_map(d, memory);
     if (d->last_bound.memory == memory)
         d->last_bound.memory = VK_NULL_HANDLE;
-    d->FreeMemory(device, memory, cb);
+    if (!keep_mode)
+        d->FreeMemory(device, memory, cb);
     leave();
 }
 
@@ -326,7 +330,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL InvalidateMappedMemoryRanges(VkDevice devi
         struct mapping *m;
         VkDeviceSize from, bytes;
         if (!range_of(d, &r[i], &m, &from, &bytes) ||
-            HIT(d, S2_vk_no_invalidate, .size = bytes, .after = d->n_dispatches))
+            HIT(d, S2_vk_no_invalidate, .size = bytes, .after = d->n_dispatches) ||
+            (!layers_off && HIT(d, E1_vk_stale_layer, .size = bytes, .after = d->n_dispatches)))
             continue;
         struct lad_inject *f = HIT(d, S2_vk_partial_invalidate, .size = bytes, .after = d->n_dispatches);
         refresh_map(m, from, bytes, f ? PARAM(f, "atom") : 0);
@@ -1015,7 +1020,8 @@ static VKAPI_ATTR void VKAPI_CALL DestroyBuffer(VkDevice device, VkBuffer buffer
 {
     struct device *d = enter(device);
     settle(d);
-    d->DestroyBuffer(device, buffer, cb);
+    if (!keep_mode)
+        d->DestroyBuffer(device, buffer, cb);
     leave();
 }
 
