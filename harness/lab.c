@@ -65,7 +65,7 @@ static bool is_possible(void *arg, const struct lad_experiment *e)
     if (e->cured == LAD_OBS_KEEP_CURED)
         return api && lad_layers_find(lab->arena);
     if (e->cured == LAD_OBS_NO_LAYERS_CURED)
-        return is_api(lab, "vk") || (is_api(lab, "cl") && getenv("OPENCL_LAYERS"));
+        return is_api(lab, "vk") || (is_api(lab, "cl") && (lab->record->layer || getenv("OPENCL_LAYERS")));
     return api;
 }
 
@@ -78,8 +78,15 @@ static const char **split(struct lad_arena *arena, const char *text, size_t *n)
     return list;
 }
 
+/* The last value that a variable is given counts. */
 static void push(struct lad_lab *lab, const char ***list, size_t *n, const char *text)
 {
+    size_t name = text ? strcspn(text, "=") + 1 : 0;
+    for (size_t i = 0; name && i < *n; i++)
+        if (!strncmp((*list)[i], text, name)) {
+            (*list)[i] = text;
+            return;
+        }
     *LAD_PUSH(lab->arena, *list, *n) = text;
 }
 
