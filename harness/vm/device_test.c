@@ -110,10 +110,94 @@ static void anything(void)
     CU_ASSERT(made > 0);
 }
 
+/* ---- what a launch costs ---- */
+
+static const struct lad_backend *real;
+static unsigned n_made; /* buffers and kernels */
+
+static struct lad_buf *count_buf(struct lad_dev *dev, const struct lad_buf_desc *desc, struct lad_fail *fail)
+{
+    n_made++;
+    return real->buf_create(dev, desc, fail);
+}
+
+static struct lad_kernel *count_kernel(struct lad_dev *dev, const struct lad_kernel_desc *desc, struct lad_fail *fail)
+{
+    n_made++;
+    return real->kernel_create(dev, desc, fail);
+}
+
+/* Between launches nothing is made, whether everything is read back or not. */
+static void nothing_new(void)
+{
+    struct lad_vm_program p;
+    struct lad_vm_shape shape = LAD_VM_SHAPE;
+    struct lad_vm_why why;
+    struct lad_backend counting = *gpu.backend;
+    real = gpu.backend;
+    counting.buf_create = count_buf;
+    counting.kernel_create = count_kernel;
+    shape.count = 33;
+    shape.binding = LAD_VM_PACKED;
+    CU_ASSERT_FATAL(make(lad_vm_pico(arena, 45), &p));
+    struct lad_vm_image *image = lad_vm_image_create(&p, &shape, &why);
+    struct lad_vm_host *host = lad_vm_host_create(image);
+    gpu.backend = &counting;
+    n_made = 0;
+    struct lad_vm_device *d = lad_vm_device_open(&gpu, image, NULL, NULL, &why);
+    CU_ASSERT_FATAL(d != NULL);
+    CU_ASSERT(n_made >= 9); /* the counter counts */
+    n_made = 0;
+    for (int i = 0; i < 20 && !lad_vm_over(image); i++) {
+        CU_ASSERT(i % 2 ? lad_vm_device_step(d) : lad_vm_device_launch(d));
+        lad_vm_drain(host);
+    }
+    CU_ASSERT(lad_vm_over(image));
+    CU_ASSERT_EQUAL(n_made, 0);
+    lad_vm_device_close(&d);
+    gpu.backend = real;
+    lad_vm_host_destroy(&host);
+    lad_vm_image_destroy(&image);
+}
+
+/* The fastest of many launches of an instance that is over, which was told to finish at its first. */
+static uint64_t idle_ns(unsigned n_proc)
+{
+    struct lad_vm_program p;
+    struct lad_vm_shape shape = LAD_VM_SHAPE;
+    struct lad_vm_why why;
+    uint64_t best = UINT64_MAX;
+    CU_ASSERT_FATAL(make(lad_vm_pico(arena, n_proc), &p));
+    struct lad_vm_image *image = lad_vm_image_create(&p, &shape, &why);
+    *LAD_VM_U32(image, halt_mode, 0) = VM_HALT_FINISH;
+    struct lad_vm_device *d = lad_vm_device_open(&gpu, image, NULL, NULL, &why);
+    CU_ASSERT_FATAL(d != NULL);
+    CU_ASSERT(lad_vm_device_step(d));
+    CU_ASSERT(lad_vm_over(image));
+    for (int i = 0; i < 200; i++) {
+        uint64_t start = lad_now_ns();
+        CU_ASSERT(lad_vm_device_step(d));
+        uint64_t took = lad_now_ns() - start;
+        best = took < best ? took : best;
+    }
+    lad_vm_device_close(&d);
+    lad_vm_image_destroy(&image);
+    return best;
+}
+
+static void idle(void)
+{
+    uint64_t small = idle_ns(4), large = idle_ns(4 + 41 * 128);
+    printf("    an idle launch: %llu ns with 4 processes, %llu ns with 5,252\n", (unsigned long long)small,
+           (unsigned long long)large);
+    CU_ASSERT(large < 3 * small);
+}
+
 int main(void)
 {
-    static const struct lad_test tests[] = {
-        {"example", example}, {"workload", workload}, {"anything", anything}, {NULL, NULL}};
+    static const struct lad_test tests[] = {{"example", example},   {"workload", workload},
+                                            {"anything", anything}, {"nothing new", nothing_new},
+                                            {"idle", idle},         {NULL, NULL}};
     int status = beside_open(&gpu);
     if (status)
         return status;
