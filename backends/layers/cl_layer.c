@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { MOST = 256, ARGS = 72, AHEAD_MS = 50, BUILD_MS = 1000 };
+enum { MOST = 256, ARGS = 72, AHEAD_MS = 50, BUILD_MS = 10000 };
 
 struct mem {
     cl_mem handle;
