@@ -4,6 +4,7 @@
 # is, with every fact that a reader needs; on every device that there is.
 set -eu
 tool=$(realpath "$1")
+here=$(realpath "$(dirname "$0")/../..")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
@@ -25,7 +26,7 @@ names() {
         echo "# vm_diagnosis: $device $mode: $(grep -o 'skipped:.*' err | head -1)"
         return
     fi
-    [ "$status" = 1 ] && grep -qF " cause $cause " flat && grep -q " sure decided" flat || { bad "$device, $mode: $fault is named $cause"; return; }
+    [ "$status" = 1 ] && grep -qE " cause $cause [^()]*\(decided\)" flat || { bad "$device, $mode: $fault is named $cause"; return; }
     ok "$device, $mode: $fault is named $cause"
     for fact in "$@"; do
         if grep -qF -- "$fact" flat; then ok "$device, $mode: $cause: $fact"; else bad "$device, $mode: $fault: says '$fact'"; fi
@@ -34,7 +35,6 @@ names() {
 
 bytes=$((28080 * 4 + 16)) # of buffer 0 with its guard, in one transfer; an allocation has 64 more
 # sweep WHAT STATUS TEXT ARGUMENT...: a sweep on the host that ends so, and says the text
-here=$(realpath "$(dirname "$0")/../..")
 sweep() {
     local what=$1 want=$2 text=$3 status=0
     shift 3

@@ -112,6 +112,19 @@ for device in vk cl; do
     check "$device, all modes" eval '[ $status = 0 ] && grep -q ": equal after each of 1 launches" err && [ "$(cat out)" = "$log" ]'
 done
 
+# ---- the examples of docs/vm.md: each runs as printed there, in the reference and on the host device
+python3 - "$here/docs/vm.md" <<'PY'
+import re, sys
+found = re.findall(r"```sva\n(.*?)```\n```log\n(.*?)```", open(sys.argv[1]).read(), re.S)
+for i, (program, log) in enumerate(found):
+    open(f"doc{i}.sva", "w").write(program)
+    open(f"doc{i}.log", "w").write(log)
+PY
+check "docs/vm.md has three examples" eval '[ -f doc2.sva ] && [ ! -f doc3.sva ]'
+for i in 0 1 2; do
+    check "example $i of docs/vm.md" eval "got 0 run doc$i.sva --device host --binding all && cmp -s out doc$i.log && got 0 asm doc$i.sva"
+done
+
 # ---- undefined by OpenCL's specification: in a process of its own, whatever comes of it
 for device in $("$tool" devices -q 2>/dev/null | awk '/^cl:/ { print $1 }'); do
     timeout 120 "$tool" run -q --no-builtin --cases "$here/cases/selftest/vm-unreached.xml" --device "$device" --output reach >out 2>err </dev/null || true
