@@ -108,14 +108,15 @@ static int run(struct lad_arena *arena, const struct lad_options *o)
     return LAD_EXIT_USAGE;
 }
 
-const struct lad_command lad_command_vm = {"vm", "assemble, disassemble, check or run a program of the scheduler VM",
-                                           "asm|dis|check|run PROGRAM [+PLUSARG...]", run,
-                                           "PROGRAM is assembly text (.sva), a program file (.svm), example, or pico:N, the "
-                                           "built-in workload of N processes (45 is the one "
-                                           "of the field report).\n"
-                                           "asm writes PROGRAM with the ending .svm, or the file named by -o; dis "
-                                           "prints text, with places when -v is given; check "
-                                           "says whether the loader takes the program; run simulates it and prints "
-                                           "what it prints, and with --device compares each device with that after every "
-                                           "launch. Words behind the program that "
-                                           "begin with + are its plusargs."};
+const struct lad_command lad_command_vm = {
+    "vm", "assemble, disassemble, check or run a program of the scheduler VM",
+    "asm|dis|check|run PROGRAM [+PLUSARG...]", run,
+    "PROGRAM is assembly text (.sva), a program file (.svm), example, or pico:N, the "
+    "built-in workload of N processes (45 is the one "
+    "of the field report).\n"
+    "asm writes PROGRAM with the ending .svm, or the file named by -o; dis "
+    "prints text, with places when -v is given; check "
+    "says whether the loader takes the program; run simulates it and prints "
+    "what it prints, and with --device compares each device with that after every "
+    "launch. Words behind the program that "
+    "begin with + are its plusargs."};

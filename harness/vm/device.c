@@ -281,7 +281,7 @@ struct lad_vm_device *lad_vm_device_open(struct lad_gpu *gpu, struct lad_vm_imag
     *fate = LAD_VM_UNFIT;
     if (!check_fit(d, why))
         goto fail;
-    if (!(d->kernel = get_kernel(gpu, kernels[image->shape.binding]))) {
+    if (!d->want.look_only && !(d->kernel = get_kernel(gpu, kernels[image->shape.binding]))) {
         *fate = describe(gpu, "building the kernel", why);
         goto fail;
     }

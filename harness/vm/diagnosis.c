@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPERIMENTS_NS 15000000000ull
+#define EXPERIMENTS_NS 20000000000ull
 #define LAUNCHES_NS 5000000000ull
 
 enum { MOST_LAUNCHES = 400 };
@@ -171,7 +171,8 @@ static bool look_anew(const struct ward *w, const struct lad_vm_program *program
                       struct lad_vm_sight *sight, struct lad_vm_why *why)
 {
     struct lad_vm_image *image = lad_vm_image_create(program, &shape, why);
-    struct lad_vm_device *d = image ? lad_vm_device_open(w->gpu, image, NULL, NULL, why) : NULL;
+    const struct lad_vm_device_want want = {.look_only = true};
+    struct lad_vm_device *d = image ? lad_vm_device_open(w->gpu, image, &want, NULL, why) : NULL;
     bool ok = d && lad_vm_device_look(d, shape.binding, sight);
     if (d && !ok)
         lad_vm_because(why, "%s says %s", w->gpu->fail.call, w->gpu->fail.code);
@@ -242,7 +243,9 @@ static void find_size(const struct ward *w)
         *(is_wrong ? &wrong : &right) = middle;
         *(is_wrong ? &wrong_bytes : &right_bytes) = bytes;
     }
-    if (!wrong)
+    if (!wrong && !right)
+        FACT(w, '-', "the smallest failing size was not looked for: the time for experiments is over");
+    else if (!wrong)
         FACT(w, '-',
              "the smallest failing size: none of the workloads of 4 to %u processes reads wrong, only this program",
              right);

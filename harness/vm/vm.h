@@ -288,6 +288,7 @@ struct lad_vm_device_want {
     enum lad_vm_harm harm; /* made on purpose, to see that it is found */
     uint32_t table;        /* which of the 22 it befalls */
     uint64_t from;         /* zeros from this byte on */
+    bool look_only;        /* nothing will be launched, so that its kernel need not be built */
 };
 struct lad_vm_device;
 enum lad_vm_fate {
