@@ -271,6 +271,7 @@ struct lad_gpu {
     bool timed;              /* waits ask for times; what is recorded after the first of them has device time */
     struct lad_fail fail;    /* of the last call that returned false */
     uint32_t n_recorded;     /* commands since the last wait */
+    bool landed;             /* what a command did was seen since it was opened */
     uint64_t deadline_ns;    /* lad_now_ns() at which waits give up; 0: none */
     struct lad_kept *kept;   /* kernels made so far */
     const struct lad_experiment *trial; /* what runs is this experiment, or NULL */

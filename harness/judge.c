@@ -47,7 +47,9 @@ static void check_markers(struct lad_point *p)
     if (unread)
         lad_observe(p->arena, p->r, LAD_OBS_M_UNREAD, NULL, 0);
     for (uint32_t i = 0; i < 2; i++)
-        if (words[i] != 0x3A4B0000u + i) {
+        if (words[i] == 0x3A4B0000u + i) {
+            p->gpu->landed = true;
+        } else {
             if (!unread)
                 lad_observe(p->arena, p->r, i && words[0] == 0x3A4B0000u ? LAD_OBS_M_AFTER_LOST : LAD_OBS_M_LOST, NULL,
                             0);
@@ -56,6 +58,8 @@ static void check_markers(struct lad_point *p)
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.marker", "a fill command %s the steps did not land",
                            i ? "after" : "before");
         }
+    if (!p->gpu->landed)
+        lad_observe(p->arena, p->r, LAD_OBS_NONE_LANDED, NULL, 0);
     if (p->r->status != LAD_STATUS_MISSING && words[0] == 0x3A4B0000u && words[1] == 0x3A4B0001u) {
         lad_observe(p->arena, p->r, LAD_OBS_M_LANDED, NULL, 0);
         lad_record_fact(p->arena, p->r, '+', "fill commands before and after the steps, in the same batch, landed");
@@ -241,6 +245,18 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
     free(right);
 }
 
+/* A sign of life that does not come by way of memory: stamps of the device's clock around a batch, where the batch itself
+ * writes them (an event has stamps without any work). Batches have them after the first wait that asks. */
+static bool hear_clock(struct lad_point *p)
+{
+    bool ok = true;
+    p->gpu->timed = true;
+    for (int i = 0; ok && i < 2; i++)
+        ok = lad_gpu_fill(p->gpu, p->marker, 12, 4, 0) && lad_gpu_wait(p->gpu);
+    p->gpu->timed = false;
+    return ok && p->gpu->times.device_ns && p->gpu->times.n_raw == 2;
+}
+
 /* Does the device still take work? */
 static void submit_again(struct lad_point *p)
 {
@@ -251,6 +267,8 @@ static void submit_again(struct lad_point *p)
     bool ok = lad_gpu_fill(p->gpu, p->marker, 8, 4, mark) && lad_gpu_wait(p->gpu) &&
               lad_gpu_read(p->gpu, p->marker, 8, &word, 4) && word == mark;
     lad_observe(p->arena, p->r, ok ? LAD_OBS_LATER_LANDED : LAD_OBS_LATER_LOST, NULL, 0);
+    if (!ok && hear_clock(p))
+        lad_observe(p->arena, p->r, LAD_OBS_CLOCK_RAN, NULL, 0);
     lad_record_fact(p->arena, p->r, ok ? '+' : '!', "a fill command in a later batch %s",
                     ok ? "landed" : "did not land");
 }
@@ -327,7 +345,8 @@ static void look_again(struct lad_point *p)
             if (!waited)
                 nanosleep(&idle, NULL);
             waited = true;
-            lad_gpu_finish(p->gpu);
+            if (!lad_gpu_finish(p->gpu))
+                lad_observe_api(p, "waiting for everything");
             if (p->r->seen[i].n_checked == p->r->seen[i].n &&
                 is_right(p, &p->c->expects[i], &p->data[o - p->obj], p->data[o - p->obj].after))
                 lad_observe(p->arena, p->r, LAD_OBS_LATE, o->buf->name, 0);

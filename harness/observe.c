@@ -81,6 +81,9 @@ void lad_observe_api(struct lad_point *p, const char *doing)
         f->lost                                ? LAD_OBS_API_LOST
         : f->timeout                           ? LAD_OBS_API_TIMEOUT
         : !strncmp(doing, "making buffer", 13) ? LAD_OBS_API_ALLOC
+        : strstr(f->code, "OUT_OF_RESOURCES") && !strncmp(doing, "waiting", 7) ? LAD_OBS_API_RESOURCES
+        : strstr(f->code, "OVERLAP")           ? LAD_OBS_API_OVERLAP
+        : strstr(f->code, "WORK_GROUP_SIZE")   ? LAD_OBS_API_GROUP
         : !strncmp(doing, "building", 8)       ? LAD_OBS_API_BUILD
                                                : LAD_OBS_API_ERROR,
         call, f->native);
@@ -154,6 +157,8 @@ void lad_observe_case(struct lad_point *p)
             see(p, LAD_OBS_HAS_MAPPED, b->name, 0);
         if (b->table)
             see(p, LAD_OBS_HAS_TABLE, b->name, 0);
+        if (b->fill && !strcmp(b->fill, "special"))
+            see(p, LAD_OBS_HAS_SPECIAL, b->name, 0);
         if (b->type == LAD_F32 || b->type == LAD_F64)
             see(p, LAD_OBS_HAS_FLOATS, b->name, 0);
     }
@@ -284,17 +289,21 @@ static int64_t find_shift(const struct scan *s)
 {
     for (int64_t k = 1; k <= 4096 && (uint64_t)k < s->n; k++)
         for (int sign = -1; sign <= 1; sign += 2) {
-            uint64_t hits = 0, tried = 0;
+            uint64_t hits = 0, tried = 0, changes = 0, was = 0; /* equal values say nothing of places */
             for (uint64_t i = s->first; i <= s->last && tried < 32; i++) {
                 int64_t from = (int64_t)i + sign * k;
                 if (s->kind[i] != 'x' || from < 0 || (uint64_t)from >= s->n)
                     continue;
                 tried++;
-                hits += actual(s, i) == s->expected[from] && actual(s, i) != 0;
+                if (actual(s, i) == s->expected[from] && actual(s, i) != 0) {
+                    hits++;
+                    changes += actual(s, i) != was;
+                    was = actual(s, i);
+                }
                 if (hits * 4 + 4 < tried * 3)
                     break;
             }
-            if (tried >= 3 && hits * 4 >= tried * 3)
+            if (tried >= 3 && hits * 4 >= tried * 3 && changes >= 3)
                 return sign * k;
         }
     return 0;
@@ -658,8 +667,21 @@ static void observe_output(struct lad_point *p, const struct lad_expect *e, cons
 
 /* ---- inputs -------------------------------------------------------------------------------------------------- */
 
+/* By how many bytes all of it stands beside its place; 0: by none. */
+static int64_t find_input_shift(const unsigned char *wanted, const unsigned char *after, uint64_t bytes)
+{
+    for (uint64_t k = 4; k <= 4096 && 2 * k < bytes; k += 4) {
+        if (!memcmp(after, wanted + k, bytes - k))
+            return -(int64_t)k;
+        if (!memcmp(after + k, wanted, bytes - k))
+            return (int64_t)k;
+    }
+    return 0;
+}
+
 static bool observe_input(struct lad_point *p, size_t i)
 {
+    int64_t shift;
     struct lad_obj *o = &p->obj[i];
     const struct lad_data *d = &p->data[i];
     const unsigned char *wanted = d->written ? d->written : d->before, *after = d->after;
@@ -703,6 +725,8 @@ static bool observe_input(struct lad_point *p, size_t i)
         see(p, LAD_OBS_IN_CANARY_TAIL, o->buf->name, (int64_t)bad_from);
     else if (blocks && !odd)
         see(p, LAD_OBS_IN_CANARY_BLOCKS, o->buf->name, 64);
+    else if ((shift = find_input_shift(wanted, after, bytes)))
+        see(p, LAD_OBS_IN_SHIFTED, o->buf->name, shift);
     else
         see(p, LAD_OBS_IN_CHANGED, o->buf->name, (int64_t)bad_from);
     free(planted);
@@ -757,6 +781,21 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
                                                     : LAD_OBS_W_S_OTHER,
             on, (int64_t)got);
     }
+}
+
+/* A witness that stands where none should: the number of its place arrived wrong. */
+static void observe_displaced(struct lad_point *p, const char *on)
+{
+    size_t from = p->n_dispatches * LAD_W_WORDS * 4;
+    uint32_t slack[LAD_W_SLACK / 4];
+    lad_canary_fill(LAD_CANARY_HOST, slack, sizeof slack, from / 4);
+    if (!lad_gpu_read(p->gpu, p->witness, from, slack, sizeof slack))
+        return;
+    for (size_t i = 0; i < LAD_N(slack); i++)
+        if (slack[i] == LAD_W_MAGIC_VALUE) {
+            see(p, LAD_OBS_W_DISPLACED, on, (int64_t)(from / 4 + i));
+            return;
+        }
 }
 
 static void note_groups(struct lad_point *p, const struct lad_ran *ran, uint64_t n)
@@ -822,6 +861,7 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     }
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) && !count) {
         see(p, LAD_OBS_W_NEVER, on, 0);
+        observe_displaced(p, on);
         note_groups(p, ran, 0);
         return;
     }

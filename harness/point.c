@@ -269,6 +269,24 @@ static void try_fill(struct lad_point *p, struct lad_obj *o)
     lad_observe(p->arena, p->r, got == word ? LAD_OBS_PLANT_FILLED : LAD_OBS_PLANT_UNFILLED, o->buf->name, 0);
 }
 
+/* A null address would end the process, which says nothing. */
+static bool check_addresses(struct lad_point *p, const char *prefix, const uint64_t *table)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (!p->obj[i].buf->address || strncmp(p->obj[i].buf->name, prefix, strlen(prefix)))
+            continue;
+        if (table[n++] != p->obj[i].front)
+            continue;
+        lad_observe_case(p);
+        lad_observe(p->arena, p->r, LAD_OBS_ADDRESS_NULL, lad_printf(p->arena, "buffer %s", p->obj[i].buf->name), 0);
+        lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.address",
+                       "the device address of buffer %s is null", p->obj[i].buf->name);
+        return false;
+    }
+    return true;
+}
+
 static bool fill_buffer(struct lad_point *p, size_t i)
 {
     struct lad_obj *o = &p->obj[i];
@@ -304,6 +322,8 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     }
     if (o->buf->table) { /* the harness's own data, and canaries for addresses would end the process */
         lad_point_table(p, o->buf->table, d->before, NULL);
+        if (!check_addresses(p, o->buf->table, d->before))
+            return false;
         return lad_gpu_plant(p->gpu, o->gpu, o->front, d->before, o->bytes) ||
                lad_point_api_failed(p, "writing a table");
     }
@@ -334,7 +354,7 @@ static bool make_buffers(struct lad_point *p)
         p->n_dispatches += p->c->steps[i].kind == LAD_STEP_DISPATCH;
     uint32_t markers[4];
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
-    struct lad_buf_desc witness = {.bytes = bytes}, marker = {.bytes = sizeof markers};
+    struct lad_buf_desc witness = {.bytes = bytes + LAD_W_SLACK}, marker = {.bytes = sizeof markers};
     lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
     if (has_commands(p->c) &&
         (!(p->marker = lad_gpu_buf(p->gpu, &marker)) || !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers)))
@@ -344,7 +364,10 @@ static bool make_buffers(struct lad_point *p)
     p->words = lad_alloc(p->arena, bytes);
     p->ran = lad_alloc(p->arena, p->n_dispatches * sizeof *p->ran);
     lad_witness_plant(p->words, p->n_dispatches);
-    if (!(p->witness = lad_gpu_buf(p->gpu, &witness)) || !lad_gpu_plant(p->gpu, p->witness, 0, p->words, bytes))
+    uint32_t slack[LAD_W_SLACK / 4];
+    lad_canary_fill(LAD_CANARY_DEVICE, slack, sizeof slack, bytes / 4);
+    if (!(p->witness = lad_gpu_buf(p->gpu, &witness)) || !lad_gpu_plant(p->gpu, p->witness, 0, p->words, bytes) ||
+        !lad_gpu_plant(p->gpu, p->witness, bytes, slack, sizeof slack))
         return lad_point_api_failed(p, "planting the witness");
     return true;
 }

@@ -9,6 +9,7 @@
 /* Bytes behind every buffer, canary like the rest. Ahead of it is a zone as long as an offset has to be, which begins
  * with the buffer's tag; only above the rung that proves offsets. */
 #define LAD_REDZONE 256u
+#define LAD_W_SLACK 16384u /* bytes behind the witnesses */
 #define LAD_TAG 0x7A600000u /* plus the buffer's number */
 #define LAD_OFFSET_RUNG 4
 #define LAD_MAX_BUFS 72u

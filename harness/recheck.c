@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20 };
+enum { MOST_BYTES = 1 << 20, FRESH = 0xFF };
 
 bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, uint64_t bytes, enum lad_mem by,
                     void *to)
@@ -76,7 +76,7 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
         zero += !words[i];
         host += words[i] == lad_canary_word(LAD_CANARY_HOST, i);
         size_t by = words[i] >> 20 & 0xFF;
-        if (words[i] >> 28 == 0xB && by != k && by < p->n && !other++) {
+        if (words[i] >> 28 == 0xB && by != k && (by < p->n || by == FRESH) && !other++) {
             from = by;
             shift = i - (words[i] & 0xFFFFFu);
         }
@@ -92,7 +92,7 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
     }
     if (other)
         lad_observe(p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
-                    lad_printf(p->arena, "buffers %s and %s", name, p->obj[from].buf->name), (int64_t)shift);
+                    lad_printf(p->arena, "buffers %s and %s", name, from == FRESH ? "a new one" : p->obj[from].buf->name), (int64_t)shift);
     else if (zero == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
     else if (host == n)
@@ -112,27 +112,27 @@ static bool stamp_buffer(struct lad_point *p, size_t k, uint32_t *words)
     return lad_gpu_plant(p->gpu, o->gpu, 0, words, bytes);
 }
 
-/* Is it these buffers, or every write and read? */
-static void try_fresh(struct lad_point *p)
+/* A buffer of the kind of the first one, made now: does it keep what is written to it? It stays for who looks whether it
+ * shares memory with another. */
+static struct lad_buf *make_fresh(struct lad_point *p, bool *keeps)
 {
-    struct lad_buf_desc desc = {.bytes = 4096};
-    uint32_t words[1024], back[1024];
+    const struct lad_case_buf *like = p->obj[0].buf;
+    struct lad_buf_desc desc = {.bytes = 256, .mem = like->mem == LAD_MEM_HOST_POINTER ? LAD_MEM_DEVICE : like->mem};
+    uint32_t words[64], back[64];
     struct lad_buf *fresh = lad_gpu_buf(p->gpu, &desc);
     lad_canary_fill(LAD_CANARY_HOST, back, sizeof back, 0);
     for (size_t i = 0; i < LAD_N(words); i++)
-        words[i] = stamp(0xFF, i);
-    if (fresh && lad_gpu_plant(p->gpu, fresh, 0, words, sizeof words) &&
-        lad_gpu_read(p->gpu, fresh, 0, back, sizeof back))
-        lad_observe(p->arena, p->r, memcmp(words, back, sizeof words) ? LAD_OBS_FRESH_LOST : LAD_OBS_FRESH_KEEPS, NULL,
-                    0);
-    lad_gpu_free(p->gpu, fresh);
+        words[i] = stamp(FRESH, i);
+    *keeps = fresh && lad_gpu_plant(p->gpu, fresh, 0, words, sizeof words) &&
+             lad_gpu_read(p->gpu, fresh, 0, back, sizeof back) && !memcmp(words, back, sizeof words);
+    return fresh;
 }
 
 /* Each buffer gets a text of its own; then each must hold its own, and no other's. */
 static void recheck_memory(struct lad_point *p)
 {
     uint64_t most = 0, sum = 0;
-    bool ok = true, all = true;
+    bool ok = true, all = true, keeps = true;
     for (size_t i = 0; i < p->n; i++) {
         uint64_t bytes = p->obj[i].front + p->obj[i].total;
         most = bytes > most ? bytes : most;
@@ -144,6 +144,7 @@ static void recheck_memory(struct lad_point *p)
     uint32_t *words = lad_point_memory(most);
     for (size_t i = 0; ok && i < p->n; i++)
         ok = stamp_buffer(p, i, words);
+    struct lad_buf *fresh = ok ? make_fresh(p, &keeps) : NULL;
     for (size_t i = 0; ok && i < p->n; i++) {
         uint64_t bytes = p->obj[i].front + p->obj[i].total;
         lad_canary_fill(LAD_CANARY_HOST, words, bytes, 0);
@@ -161,7 +162,8 @@ static void recheck_memory(struct lad_point *p)
                         p->obj[i].buf->name, 0);
     }
     if (ok && p->r->n_obs > before)
-        try_fresh(p);
+        lad_observe(p->arena, p->r, keeps ? LAD_OBS_FRESH_KEEPS : LAD_OBS_FRESH_LOST, NULL, 0);
+    lad_gpu_free(p->gpu, fresh);
     all = ok && p->r->n_obs == before;
     if (all)
         lad_observe(p->arena, p->r, LAD_OBS_KEEPS, NULL, 0);

@@ -80,10 +80,15 @@ struct device {
         VkDeviceSize offset, bytes;
     } last_bound;
     struct {
-        VkShaderModule module;
+        uint64_t module; /* what it holds, not its handle */
         VkSpecializationInfo info;
     } spec[MOST];
     size_t n_specs;
+    struct {
+        VkShaderModule handle;
+        uint64_t key;
+    } module[MOST];
+    size_t n_modules;
     struct {
         VkQueue queue;
         VkCommandBuffer cmd[16];
@@ -348,6 +353,30 @@ static VKAPI_ATTR VkDeviceAddress VKAPI_CALL GetBufferDeviceAddress(VkDevice dev
 
 /* ---- shaders and pipelines -------------------------------------------------------------------------------------- */
 
+/* A cache knows a module by what it holds: handles come again. */
+static void note_module(struct device *d, VkShaderModule module, const uint32_t *code, size_t n)
+{
+    uint64_t key = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++)
+        key = (key ^ code[i]) * 1099511628211u;
+    size_t at = 0;
+    while (at < d->n_modules && d->module[at].handle != module)
+        at++;
+    if (at == MOST)
+        return;
+    d->n_modules += at == d->n_modules;
+    d->module[at].handle = module;
+    d->module[at].key = key;
+}
+
+static uint64_t key_of_module(const struct device *d, VkShaderModule module)
+{
+    for (size_t i = 0; i < d->n_modules; i++)
+        if (d->module[i].handle == module)
+            return d->module[i].key;
+    return 0;
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL CreateShaderModule(VkDevice device, const VkShaderModuleCreateInfo *info,
                                                          const VkAllocationCallbacks *cb, VkShaderModule *module)
 {
@@ -371,6 +400,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL CreateShaderModule(VkDevice device, const 
     if (HIT(d, M1_vk_fmul, .size = info->codeSize))
         lad_spirv_replace(code, n, 133, 129); /* OpFMul, OpFAdd */
     VkResult result = d->CreateShaderModule(device, &own, cb, module);
+    if (result == VK_SUCCESS)
+        note_module(d, *module, code, n);
     free(code);
     LEAVE(result);
 }
@@ -380,7 +411,7 @@ static const VkSpecializationInfo *first_constants(struct device *d, VkShaderMod
                                                    const VkSpecializationInfo *info)
 {
     for (size_t i = 0; i < d->n_specs; i++)
-        if (d->spec[i].module == module)
+        if (d->spec[i].module == key_of_module(d, module))
             return &d->spec[i].info;
     if (d->n_specs == MOST || !info)
         return info;
@@ -390,7 +421,7 @@ static const VkSpecializationInfo *first_constants(struct device *d, VkShaderMod
     memcpy(map, info->pMapEntries, info->mapEntryCount * sizeof *map);
     memcpy(data, info->pData, info->dataSize);
     *own = (VkSpecializationInfo){info->mapEntryCount, map, info->dataSize, data};
-    d->spec[d->n_specs++].module = module;
+    d->spec[d->n_specs++].module = key_of_module(d, module);
     return info;
 }
 
@@ -972,18 +1003,22 @@ static VKAPI_ATTR VkResult VKAPI_CALL GetFenceStatus(VkDevice device, VkFence fe
 {
     struct device *d = enter(device);
     VkResult result = d->GetFenceStatus(device, fence);
-    LEAVE(d->swallowed || tells_lost(d) ? VK_ERROR_DEVICE_LOST : result);
+    LEAVE(d->swallowed      ? VK_ERROR_OUT_OF_DEVICE_MEMORY
+          : tells_lost(d) ? VK_ERROR_DEVICE_LOST
+                          : result);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL DeviceWaitIdle(VkDevice device)
 {
     struct device *d = enter(device);
     settle(d);
-    bool lost = d->swallowed || tells_lost(d);
+    bool lost = tells_lost(d);
     PFN_vkDeviceWaitIdle wait = d->DeviceWaitIdle;
     leave();
     VkResult result = wait(device);
-    return lost && result == VK_SUCCESS ? VK_ERROR_DEVICE_LOST : result;
+    return d->swallowed          ? VK_ERROR_OUT_OF_DEVICE_MEMORY
+           : lost && result == VK_SUCCESS ? VK_ERROR_DEVICE_LOST
+                                          : result;
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL QueueWaitIdle(VkQueue queue)

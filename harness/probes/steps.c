@@ -136,14 +136,15 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
 {
     const struct lad_case *c = p->c;
     struct lad_record want = *record, best = *record;
-    uint64_t last_ns = 0, build_ns = 0, first_ns = 0;
+    uint64_t last_ns = 0, least_ns = UINT64_MAX, build_ns = 0, first_ns = 0;
     bool alive = true;
     size_t i, n = c->sweep ? c->n_sweep : 1;
     for (i = 0; i < n; i++) {
         int64_t value = c->sweep ? c->sweep_values[i] : 0;
         struct lad_record r = want;
         double growth = i && c->sweep_values[i - 1] > 0 ? (double)value / (double)c->sweep_values[i - 1] : 1;
-        if (i && (double)last_ns * growth > (double)SWEEP_NS) {
+        /* What the quickest took is there at every size. */
+        if (i && (double)least_ns + (double)(last_ns - least_ns) * growth > (double)SWEEP_NS) {
             lad_record_fact(p->arena, &best, '-', "%s stopped at %lld: %lld would take too long on this device",
                             c->sweep, (long long)c->sweep_values[i - 1], (long long)value);
             break;
@@ -155,6 +156,7 @@ static void run_sweep(struct lad_point *p, struct lad_record *record)
         last_ns = lad_now_ns() - start - p->measure_ns;
         uint64_t once = r.build_ns + (i ? 0 : r.first_ns); /* the first wait of all compiles */
         last_ns -= once < last_ns ? once : last_ns;
+        least_ns = last_ns < least_ns ? last_ns : least_ns;
         build_ns += r.build_ns;
         first_ns = first_ns ? first_ns : r.first_ns;
         if (r.status == LAD_STATUS_SKIP && i) {
