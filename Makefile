@@ -43,6 +43,7 @@ layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fa
 
 all: $(B)/gpuladder $(layers)
 .PHONY: all run faults check check-vm sanitize bench golden style install uninstall clean setup FORCE
+.PHONY: all run exam faults check sanitize bench golden style install uninstall clean setup FORCE
 
 $(B)/gpuladder: $(objects)
 	@echo "  link  $@"
@@ -127,6 +128,8 @@ bench: all
 faults: all
 	@ci/faults/decorator.sh $(B)/gpuladder
 	@ci/faults/layers.sh $(B)/gpuladder
+exam: all
+	@$(B)/gpuladder exam -j 2 --clean 3 --baseline cases/expect/known.txt
 golden: all
 	@ci/golden $(B)
 style:

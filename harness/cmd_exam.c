@@ -245,7 +245,8 @@ static bool climb(struct lad_arena *arena, const struct lad_options *o, const st
             return false;
         for (size_t k = 0; k < run.n_records; k++) {
             exam->n_clean += run.record[k].status != LAD_STATUS_SKIP;
-            exam->n_alarms += lad_record_bad(&run.record[k]);
+            const struct lad_record *r = &run.record[k]; /* a known defect that is gone is none */
+            exam->n_alarms += lad_record_bad(r) && r->status >= LAD_STATUS_FAIL && r->status != LAD_STATUS_MISSING;
         }
         exam->repeats++;
     }

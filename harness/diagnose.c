@@ -257,6 +257,8 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
     r.obs = lad_alloc(arena, (record->n_obs + 2) * sizeof *r.obs);
     if (record->n_obs)
         memcpy(r.obs, record->obs, record->n_obs * sizeof *r.obs);
+    if (r.type && !strcmp(r.type, "ladder.lost.device"))
+        return false; /* it never began: a casualty of what took the device away */
     if (r.status == LAD_STATUS_CRASH || r.status == LAD_STATUS_TIMEOUT || r.status == LAD_STATUS_LOST)
         r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(r.status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
                                                          : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG

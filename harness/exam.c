@@ -80,8 +80,8 @@ static enum exam_verdict judge(const struct exam_mark *m)
 {
     const struct lad_record *r = m->record;
     const struct lad_why *why = &m->why;
-    if (r->status == LAD_STATUS_MISSING)
-        return EXAM_ABSENT;
+    if (r->status == LAD_STATUS_MISSING || (r->type && !strcmp(r->type, "ladder.lost.device")))
+        return EXAM_ABSENT; /* not even its process came up */
     if (!m->row)
         return r->status < LAD_STATUS_FAIL ? EXAM_CLEAN : EXAM_ALARM;
     if (r->status < LAD_STATUS_FAIL)

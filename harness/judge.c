@@ -245,8 +245,8 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
     free(right);
 }
 
-/* A sign of life that does not come by way of memory: stamps of the device's clock around a batch, where the batch itself
- * writes them (an event has stamps without any work). Batches have them after the first wait that asks. */
+/* A sign of life that does not come by way of memory: stamps of the device's clock around a batch, where the batch
+ * itself writes them (an event has stamps without any work). Batches have them after the first wait that asks. */
 static bool hear_clock(struct lad_point *p)
 {
     bool ok = true;

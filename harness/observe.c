@@ -78,14 +78,14 @@ void lad_observe_api(struct lad_point *p, const char *doing)
     const struct lad_fail *f = &p->gpu->fail;
     const char *call = lad_printf(p->arena, "%s (%s)", f->call, f->code);
     see(p,
-        f->lost                                ? LAD_OBS_API_LOST
-        : f->timeout                           ? LAD_OBS_API_TIMEOUT
-        : !strncmp(doing, "making buffer", 13) ? LAD_OBS_API_ALLOC
+        f->lost                                                                ? LAD_OBS_API_LOST
+        : f->timeout                                                           ? LAD_OBS_API_TIMEOUT
+        : !strncmp(doing, "making buffer", 13)                                 ? LAD_OBS_API_ALLOC
         : strstr(f->code, "OUT_OF_RESOURCES") && !strncmp(doing, "waiting", 7) ? LAD_OBS_API_RESOURCES
-        : strstr(f->code, "OVERLAP")           ? LAD_OBS_API_OVERLAP
-        : strstr(f->code, "WORK_GROUP_SIZE")   ? LAD_OBS_API_GROUP
-        : !strncmp(doing, "building", 8)       ? LAD_OBS_API_BUILD
-                                               : LAD_OBS_API_ERROR,
+        : strstr(f->code, "OVERLAP")                                           ? LAD_OBS_API_OVERLAP
+        : strstr(f->code, "WORK_GROUP_SIZE")                                   ? LAD_OBS_API_GROUP
+        : !strncmp(doing, "building", 8)                                       ? LAD_OBS_API_BUILD
+                                                                               : LAD_OBS_API_ERROR,
         call, f->native);
 }
 
@@ -98,6 +98,8 @@ static void observe_kernel(struct lad_point *p, const struct lad_step *s, size_t
     for (size_t i = 0; i < LAD_N(rare); i++)
         if (lad_has_word(k->needs, rare[i]))
             see(p, LAD_OBS_HAS_RARE, rare[i], 0);
+    if (strstr(k->name, "special"))
+        see(p, LAD_OBS_HAS_SPECIAL, k->name, 0);
     if (lad_has_word(k->needs, "subgroup"))
         see(p, LAD_OBS_HAS_SUBGROUPS, NULL, 0);
     if (k->host_barriers || k->n_dynamic || strstr(k->name, "local"))
@@ -157,8 +159,6 @@ void lad_observe_case(struct lad_point *p)
             see(p, LAD_OBS_HAS_MAPPED, b->name, 0);
         if (b->table)
             see(p, LAD_OBS_HAS_TABLE, b->name, 0);
-        if (b->fill && !strcmp(b->fill, "special"))
-            see(p, LAD_OBS_HAS_SPECIAL, b->name, 0);
         if (b->type == LAD_F32 || b->type == LAD_F64)
             see(p, LAD_OBS_HAS_FLOATS, b->name, 0);
     }

@@ -91,8 +91,10 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
         bad_blocks += good == 0;
     }
     if (other)
-        lad_observe(p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
-                    lad_printf(p->arena, "buffers %s and %s", name, from == FRESH ? "a new one" : p->obj[from].buf->name), (int64_t)shift);
+        lad_observe(
+            p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
+            lad_printf(p->arena, "buffers %s and %s", name, from == FRESH ? "a new one" : p->obj[from].buf->name),
+            (int64_t)shift);
     else if (zero == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
     else if (host == n)
@@ -112,8 +114,8 @@ static bool stamp_buffer(struct lad_point *p, size_t k, uint32_t *words)
     return lad_gpu_plant(p->gpu, o->gpu, 0, words, bytes);
 }
 
-/* A buffer of the kind of the first one, made now: does it keep what is written to it? It stays for who looks whether it
- * shares memory with another. */
+/* A buffer of the kind of the first one, made now: does it keep what is written to it? It stays for who looks whether
+ * it shares memory with another. */
 static struct lad_buf *make_fresh(struct lad_point *p, bool *keeps)
 {
     const struct lad_case_buf *like = p->obj[0].buf;
