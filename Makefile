@@ -42,8 +42,7 @@ id = $(subst .,_,$(subst -,_,$(1)))
 layers := $(addprefix $(B)/layers/,libVkLayer_gpuladder_fault.so libgpuladder_fault_cl.so VkLayer_gpuladder_fault.json)
 
 all: $(B)/gpuladder $(layers)
-.PHONY: all run faults check check-vm sanitize bench golden style install uninstall clean setup FORCE
-.PHONY: all run exam faults check sanitize bench golden style install uninstall clean setup FORCE
+.PHONY: all run exam faults check check-vm sanitize bench golden style install uninstall clean setup FORCE
 
 $(B)/gpuladder: $(objects)
 	@echo "  link  $@"
