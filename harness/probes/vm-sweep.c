@@ -349,7 +349,7 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
 }
 
 const struct lad_probe lad_probe_vm_sweep = {
-    .name = "vm_sweep",
+    .name = "vm-sweep",
     .summary = "the scheduler VM's workload at growing sizes: the first that fails",
     .run = run,
 };
