@@ -237,6 +237,8 @@ struct lad_backend {
     const char *(*message)(struct lad_dev *);                          /* none */
     /* Build log of a kernel; valid until it is destroyed; "" when empty. */
     const char *(*build_log)(struct lad_kernel *);                     /* none */
+    /* Size of what the driver made of a kernel that has been dispatched; 0: it does not say. */
+    uint64_t (*kernel_bytes)(struct lad_dev *, struct lad_kernel *);   /* unknown */
 };
 
 #ifdef __cplusplus

@@ -150,6 +150,12 @@ static const char *build_log(struct lad_kernel *kernel)
     return *k->log ? k->log : deco.inner->build_log ? deco.inner->build_log(k->inner) : "";
 }
 
+static uint64_t kernel_bytes(struct lad_dev *dev, struct lad_kernel *kernel)
+{
+    struct deco_kernel *k = (struct deco_kernel *)kernel;
+    return deco.inner->kernel_bytes ? deco.inner->kernel_bytes(dev, k->inner) : 0;
+}
+
 static const char *next_message(struct lad_dev *dev)
 {
     static char text[sizeof deco.said];
@@ -187,6 +193,7 @@ const struct lad_backend *lad_decorator(const struct lad_backend *inner, const s
     b.done = inner->done ? deco_done : NULL;
     b.message = next_message;
     b.build_log = build_log;
+    b.kernel_bytes = kernel_bytes;
     return &b;
 }
 

@@ -137,6 +137,7 @@ struct lad_kernel *lad_cl_kernel_create(struct lad_dev *, const struct lad_kerne
 void lad_cl_kernel_destroy(struct lad_dev *, struct lad_kernel *);
 bool lad_cl_kernel_renew(struct lad_kernel *, struct lad_fail *); /* a new kernel object, no argument set */
 const char *lad_cl_build_log(struct lad_kernel *);
+uint64_t lad_cl_kernel_bytes(struct lad_dev *, struct lad_kernel *);
 /* After a successful wait: a driver may finish a binary only when the kernel first runs. */
 void lad_cl_save_programs(struct lad_dev *);
 

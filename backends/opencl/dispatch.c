@@ -502,4 +502,5 @@ const struct lad_backend lad_backend_opencl = {
     .done = ask_done,
     .message = lad_cl_message,
     .build_log = lad_cl_build_log,
+    .kernel_bytes = lad_cl_kernel_bytes,
 };

@@ -151,6 +151,17 @@ const char *lad_cl_build_log(struct lad_kernel *kernel)
     return kernel->log;
 }
 
+uint64_t lad_cl_kernel_bytes(struct lad_dev *dev, struct lad_kernel *kernel)
+{
+    size_t bytes = 0;
+    cl_uint n;
+    (void)dev;
+    if (lad_cl.GetProgramInfo(kernel->program, CL_PROGRAM_NUM_DEVICES, sizeof n, &n, NULL) != CL_SUCCESS || n != 1 ||
+        lad_cl.GetProgramInfo(kernel->program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL) != CL_SUCCESS)
+        return 0;
+    return bytes;
+}
+
 static void save_program(struct lad_kernel *k)
 {
     cl_uint n = 0;

@@ -135,6 +135,7 @@ const struct lad_backend lad_backend_vulkan = {
     .buf_read = lad_vk_buf_read,
     .kernel_create = lad_vk_kernel_create,
     .kernel_destroy = lad_vk_kernel_destroy,
+    .kernel_bytes = lad_vk_kernel_bytes,
     .dispatch = lad_vk_dispatch,
     .wait = lad_vk_wait,
     .fill = lad_vk_fill,

@@ -56,9 +56,10 @@ static bool check_limits(const struct lad_dev *dev, const struct lad_kernel_desc
     return true;
 }
 
-static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const struct lad_kernel_desc *desc,
+static bool create_pipeline(struct lad_dev *dev, const struct lad_kernel *k, VkPipelineCache into, VkPipeline *pipeline,
                             struct lad_fail *fail)
 {
+    const struct lad_kernel_desc *desc = &k->desc;
     const uint32_t value[] = {desc->local[0],
                               desc->local[1],
                               desc->local[2],
@@ -88,11 +89,11 @@ static bool create_pipeline(struct lad_dev *dev, struct lad_kernel *k, const str
     const char *optimise = getenv("GPULADDER_OPTIMISE");
     if (optimise && !strcmp(optimise, "0"))
         info.flags |= VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION_BIT;
-    result = dev->fn.vkCreateComputePipelines(dev->handle, dev->cache, 1, &info, NULL, &k->pipeline);
+    result = dev->fn.vkCreateComputePipelines(dev->handle, into, 1, &info, NULL, pipeline);
     dev->fn.vkDestroyShaderModule(dev->handle, module, NULL);
     if (result != VK_SUCCESS)
         return lad_vk_fail(fail, "vkCreateComputePipelines", result);
-    lad_vk_name(dev, VK_OBJECT_TYPE_PIPELINE, (uint64_t)k->pipeline, desc->source->name);
+    lad_vk_name(dev, VK_OBJECT_TYPE_PIPELINE, (uint64_t)*pipeline, desc->source->name);
     return true;
 }
 
@@ -106,10 +107,35 @@ struct lad_kernel *lad_vk_kernel_create(struct lad_dev *dev, const struct lad_ke
         return NULL;
     }
     k->source = desc->source;
-    if (create_layouts(dev, k, fail) && create_pipeline(dev, k, desc, fail))
+    k->desc = *desc;
+    if (create_layouts(dev, k, fail) && create_pipeline(dev, k, dev->cache, &k->pipeline, fail))
         return k;
     lad_vk_kernel_destroy(dev, k);
     return NULL;
+}
+
+static size_t cache_bytes(struct lad_dev *dev, VkPipelineCache cache)
+{
+    size_t bytes = 0;
+    return dev->fn.vkGetPipelineCacheData(dev->handle, cache, &bytes, NULL) == VK_SUCCESS ? bytes : 0;
+}
+
+/* By how much the kernel, made once more, lets an empty cache grow. */
+uint64_t lad_vk_kernel_bytes(struct lad_dev *dev, struct lad_kernel *k)
+{
+    VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
+    VkPipelineCache cache;
+    VkPipeline again = VK_NULL_HANDLE;
+    struct lad_fail fail;
+    uint64_t bytes = 0;
+    if (dev->dead || dev->fn.vkCreatePipelineCache(dev->handle, &info, NULL, &cache) != VK_SUCCESS)
+        return 0;
+    size_t empty = cache_bytes(dev, cache);
+    if (create_pipeline(dev, k, cache, &again, &fail))
+        bytes = cache_bytes(dev, cache) - empty;
+    dev->fn.vkDestroyPipeline(dev->handle, again, NULL);
+    dev->fn.vkDestroyPipelineCache(dev->handle, cache, NULL);
+    return bytes;
 }
 
 void lad_vk_kernel_destroy(struct lad_dev *dev, struct lad_kernel *k)

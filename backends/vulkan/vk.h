@@ -86,6 +86,7 @@ struct lad_kernel {
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipeline pipeline;
+    struct lad_kernel_desc desc;
 };
 
 struct lad_vk_cmd { /* a command buffer with the two stamps at its ends, its fence and what it waits for; reused */
@@ -172,6 +173,7 @@ uint64_t lad_vk_buf_address(struct lad_dev *, struct lad_buf *);
 /* pipeline.c */
 struct lad_kernel *lad_vk_kernel_create(struct lad_dev *, const struct lad_kernel_desc *, struct lad_fail *);
 void lad_vk_kernel_destroy(struct lad_dev *, struct lad_kernel *);
+uint64_t lad_vk_kernel_bytes(struct lad_dev *, struct lad_kernel *);
 
 /* dispatch.c: commands */
 bool lad_vk_dispatch(struct lad_dev *, const struct lad_dispatch *, struct lad_fail *);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the scheduler VM on devices: how many instructions a second, by binding mode and number of instances.
-usage: vm.py GPULADDER JSON DEVICE[@MOST] ...     measures, up to MOST instances, and writes all to JSON
+"""Figures of the scheduler VM on devices: how many instructions a second, and what edge waits cost a compiler.
+usage: vm.py GPULADDER JSON DEVICE[@MOST] ...     measures, up to MOST instances or waits, and writes all to JSON
        vm.py --table JSON ...              prints them as Markdown tables
        vm.py --plot SVG JSON ...           draws them; takes gnuplot"""
 import json
@@ -11,7 +11,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COUNTS = (1, 33, 256, 1024, 4096, 16384, 65536, 262144)
-CASES = os.path.join(HERE, "../../cases/bench/vm-speed.xml")
+WAITS = (16, 64, 256, 1024)
+CASES = os.path.join(HERE, "../../cases/bench")
 
 
 def measure(tool, out, devices):
@@ -21,6 +22,7 @@ def measure(tool, out, devices):
             device, _, most = wanted.partition("@")
             cases = [word for n in COUNTS if not most or n <= int(most)
                      for word in ("--include", "vm-speed-%d-*" % n)]
+            cases += [word for n in WAITS if not most or n <= int(most) for word in ("--include", "edge-wait-*-%d" % n)]
             subprocess.run([tool, "run", "--no-builtin", "--cases", CASES, "--device", device, "--output", folder] + cases,
                            stdout=subprocess.DEVNULL)
             with open(os.path.join(folder, "run.json")) as f:
@@ -63,6 +65,13 @@ def table(figures):
     alone = sorted(r["reference"] for r in figures if "reference" in r)
     if alone:
         print("\nReference, one core: %.3g (%.3g to %.3g)." % (alone[len(alone) // 2], alone[0], alone[-1]))
+    builds = [r for r in figures if r["case"].startswith("edge-wait-") and "build" in r]
+    if builds:
+        print("\n| device | form | waits | build | first dispatch | CPU | binary |\n|---|---|---|---|---|---|---|")
+    for r in builds:
+        form, n = r["case"][len("edge-wait-"):].split("-")
+        print("| %s | %s | %s | %.0f ms | %.0f ms | %.0f ms | %s |" % (r["device"], form, n, r["build"], r["first-dispatch"],
+              r["cpu"], "%.0f KB" % r["binary"] if "binary" in r else "unknown"))
 
 
 def plot(svg, figures):
