@@ -321,6 +321,7 @@ static void planted(void)
 {
     struct lad_vm_shape shape = LAD_VM_SHAPE;
     struct lad_vm_why why = {""};
+    shape.max_steps = 8; /* oclgrind is slow */
     struct lad_vm_image *image = lad_vm_image_create(&programs[0], &shape, &why);
     CU_ASSERT_FATAL(image != NULL);
     uint32_t *entry = image->tables.table[SIGNAL_TABLE];
