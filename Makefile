@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make            build into $(B)             make run        install what is missing, build, climb the ladder
 # make check      run, then every test        make sanitize   the tests under ASan and UBSan
-# make check-vm   vectors of the VM, all
+# make check-vm   the VM, in all ways
 # make bench      speed, as ratios            make golden     write the reports' expected outputs anew
 # make install    DESTDIR= prefix=            make style      what clang-format and ci/style say
 B ?= build
@@ -116,7 +116,7 @@ run: setup
 check: setup
 	@$(MAKE) --no-print-directory all $(tests)
 	@ci/check $(B)
-check-vm: all
+check-vm: all $(addprefix $(B)/harness/vm/,random_test fuzz_test)
 	@ci/check-vm $(B)
 sanitize:
 	@$(MAKE) --no-print-directory B=build-asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer' tests_only=1 sanitized
