@@ -3,13 +3,16 @@
 import glob
 import json
 import os
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = sys.argv[1]
-SECTIONS = sys.argv[2:] or ["vulkan", "opencl", "ladder"]
+SECTIONS = sys.argv[2:] or ["vulkan", "opencl", "ladder", "vm"]
 WORK = os.path.join(BUILD, "bench")
 TOOL = os.path.join(BUILD, "gpuladder")
 MISSION = ["thread-id-1d", "vector-add", "reduction-static-local", "reduction-dynamic-local", "matmul-naive",
@@ -79,10 +82,11 @@ def need_passes(n, name="out"):
         sys.exit("expected %d passes, got %s" % (n, {s: status.count(s) for s in status}))
 
 
-def row(what, measured, unit, goal, more=""):
-    """goal None: for information."""
-    word = "" if goal is None else "PASS" if measured <= goal else "FAIL"
-    rows.append((what, "%.3g %s" % (measured, unit), "" if goal is None else "<= %g %s" % (goal, unit), word, more))
+def row(what, measured, unit, goal, more="", least=False):
+    """goal None: for information; least: as much or more is wanted."""
+    word = "" if goal is None else "PASS" if (measured >= goal if least else measured <= goal) else "FAIL"
+    sign = ">=" if least else "<="
+    rows.append((what, "%.3g %s" % (measured, unit), "" if goal is None else "%s %g %s" % (sign, goal, unit), word, more))
 
 
 def unmeasured(what, why):
@@ -202,13 +206,44 @@ def whole():
     row("memory of the parent over the whole ladder", peak(ladder(*both, "--jobs", "2"), env), "MB", 30)
 
 
+def output(command):
+    """What a command prints, and its user time in seconds: both programs have one thread."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    text = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600, check=True).stdout
+    return text, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def vvp():
+    if not shutil.which("iverilog") or not shutil.which("vvp"):
+        return unmeasured("the VM's reference against vvp", "iverilog is not installed")
+    for design, cycles in (("pico", 4000), ("counters", 20000)):
+        twin = {}
+        for language in ("sva", "v"):
+            twin[language] = os.path.join(WORK, design + "." + language)
+            with open(twin[language], "w") as f:
+                subprocess.run([sys.executable, os.path.join(HERE, "twins.py"), design, language, str(cycles)], stdout=f,
+                               check=True)
+        theirs = ["vvp", "-n", os.path.join(WORK, design + ".vvp")]
+        subprocess.run(["iverilog", "-g2005", "-s", "top", "-o", theirs[-1], twin["v"]], check=True)
+        ratios = []
+        for i in range(7):
+            pair = [[TOOL, "vm", "run", "-q", twin["sva"]], theirs]
+            (a, ours_s), (b, theirs_s) = [output(c) for c in pair] if i % 2 else [output(c) for c in pair[::-1]][::-1]
+            ours_lines = [line for line in a.splitlines() if not line.startswith("$finish")]
+            if ours_lines != b.splitlines():
+                sys.exit("%s: the VM prints\n%s\nbut vvp prints\n%s" % (design, a, b))
+            ratios.append(theirs_s / ours_s)
+        row("the VM's reference, times as fast as vvp: " + design, statistics.median(ratios), "x", 3,
+            "user time, %d cycles, same values; middle half %s" % (cycles, quartiles(ratios)), least=True)
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
     note("load %s on %d cores; figures mean little unless the machine is idle" %
          (" ".join("%.1f" % x for x in os.getloadavg()), os.cpu_count()))
     for section in SECTIONS:
         note("measuring: " + section)
-        {"vulkan": vulkan, "opencl": opencl, "ladder": whole}[section]()
+        {"vulkan": vulkan, "opencl": opencl, "ladder": whole, "vm": vvp}[section]()
     width = [max(len(r[i]) for r in rows) for i in range(4)]
     for r in rows:
         print(("%-*s  %*s  %-*s  %-*s  %s" % (width[0], r[0], width[1], r[1], width[2], r[2], width[3], r[3], r[4])).rstrip())
