@@ -50,7 +50,8 @@ static void show_ended(void *arg, const struct lad_run *run, const struct lad_re
     s->n_ended++;
     if (m) {
         exam_mark(s->arena, m);
-        bool fine = m->verdict == EXAM_CLEAN || m->verdict == EXAM_IDLE || (m->verdict <= EXAM_OPEN && m->place);
+        bool fine = m->verdict == EXAM_CLEAN || m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE ||
+                    (m->verdict <= EXAM_OPEN && m->place);
         if (!fine || s->all) {
             clear_line(s);
             exam_show_mark(s->text, s->arena, m, s->colour);

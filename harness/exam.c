@@ -82,6 +82,8 @@ static enum exam_verdict judge(const struct exam_mark *m)
     const struct lad_why *why = &m->why;
     if (r->status == LAD_STATUS_MISSING || (r->type && !strcmp(r->type, "ladder.lost.device")))
         return EXAM_ABSENT; /* not even its process came up */
+    if (r->type && !strcmp(r->type, LAD_TYPE_NO_LAYER))
+        return EXAM_UNMADE;
     if (!m->row)
         return r->status < LAD_STATUS_FAIL ? EXAM_CLEAN : EXAM_ALARM;
     if (r->status < LAD_STATUS_FAIL)
@@ -123,5 +125,5 @@ bool exam_passed(const struct exam *exam)
 {
     struct exam_score s = exam_score(exam, NULL);
     return !s.of[EXAM_UNNAMED] && !s.of[EXAM_WRONG] && !s.of[EXAM_MISSED] && !s.of[EXAM_ALARM] && !s.of[EXAM_ABSENT] &&
-           !s.wrong_places && !exam->n_alarms;
+           !s.of[EXAM_UNMADE] && s.judged && !s.wrong_places && !exam->n_alarms;
 }

@@ -17,6 +17,7 @@ struct exam_row {                                        /* a line of cases/faul
     X(WRONG, "wrong", "another cause is named for certain")                                                            \
     X(MISSED, "missed", "the fault struck and nothing failed")                                                         \
     X(IDLE, "idle", "the fault did not strike, or the device cannot run the case")                                     \
+    X(UNMADE, "not made", "the fault could not be made here: nothing was tested")                                      \
     X(CLEAN, "clean", "no fault, and no alarm")                                                                        \
     X(ALARM, "false alarm", "no fault, but an alarm")                                                                  \
     X(ABSENT, "absent", "did not run")

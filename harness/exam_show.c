@@ -25,7 +25,7 @@ static const char *say_answer(struct lad_arena *arena, const struct exam_mark *m
 static const char *say_more(struct lad_arena *arena, const struct exam_mark *m)
 {
     const struct lad_record *r = m->record;
-    if (m->verdict == EXAM_IDLE)
+    if (m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE)
         return r->status == LAD_STATUS_PASS ? "did not strike" : r->message ? r->message : "";
     if (m->verdict <= EXAM_OPEN && !m->place)
         return lad_printf(arena, "place: %s, not %s", m->why.calls ? m->why.calls : "none", m->row->call);
@@ -41,7 +41,10 @@ void exam_show_mark(FILE *f, struct lad_arena *arena, const struct exam_mark *m,
     bool good = m->verdict == EXAM_RIGHT || m->verdict == EXAM_OPEN || m->verdict == EXAM_CLEAN;
     bool place = m->verdict > EXAM_OPEN || m->place;
     const char *word = place ? exam_verdict_name(m->verdict) : "place";
-    const char *paint = !colour ? "" : good && place ? "\x1b[32m" : m->verdict == EXAM_IDLE ? "\x1b[33m" : "\x1b[31m";
+    const char *paint = !colour                                                ? ""
+                        : good && place                                        ? "\x1b[32m"
+                        : m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE ? "\x1b[33m"
+                                                                               : "\x1b[31m";
     fprintf(f, "%s%-11s%s %-28s %-12s %-10s %4.1f s %2zu  %s\n", paint, word, *paint ? "\x1b[0m" : "", name_of(m),
             m->record->device, say_answer(arena, m), (double)m->record->time_ns / 1e9, m->record->n_trials,
             lad_show_line(arena, say_more(arena, m), 120));
@@ -56,13 +59,14 @@ static const char *list_answers(struct lad_arena *arena, const struct exam *exam
         const struct exam_mark *m = &exam->mark[i];
         size_t n = 0;
         if (done[i] || !m->row || strcmp(m->row->cause, cause) || (device && strcmp(m->record->device, device)) ||
-            m->verdict == EXAM_IDLE)
+            m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE)
             continue;
         const char *answer = m->verdict == EXAM_MISSED ? "passed" : say_answer(arena, m);
         for (size_t k = i; k < exam->n_marks; k++) {
             const struct exam_mark *o = &exam->mark[k];
             if (!o->row || strcmp(o->row->cause, cause) || (device && strcmp(o->record->device, device)) ||
-                o->verdict == EXAM_IDLE || strcmp(answer, o->verdict == EXAM_MISSED ? "passed" : say_answer(arena, o)))
+                o->verdict == EXAM_IDLE || o->verdict == EXAM_UNMADE ||
+                strcmp(answer, o->verdict == EXAM_MISSED ? "passed" : say_answer(arena, o)))
                 continue;
             done[k] = true;
             n++;
@@ -99,6 +103,17 @@ static void put_totals(FILE *f, const struct exam *exam, const char *device, con
             100.0 * (double)s.of[EXAM_WRONG] / (double)judged, s.of[EXAM_ALARM], s.of[EXAM_ALARM] + s.of[EXAM_CLEAN]);
 }
 
+/* Why faults could not be made on a device, once. */
+static void put_unmade(FILE *f, struct lad_arena *arena, const struct exam *exam, const char *device)
+{
+    size_t n = exam_score(exam, device).of[EXAM_UNMADE];
+    const struct exam_mark *m = exam->mark;
+    while (n && (m->verdict != EXAM_UNMADE || strcmp(m->record->device, device)))
+        m++;
+    if (n)
+        fprintf(f, "EXAM %s: for %zu faults: %s\n", device, n, lad_show_line(arena, say_more(arena, m), 0));
+}
+
 /* The first device of each slug; jobs make copies. */
 static bool is_first(const struct lad_run *run, size_t k)
 {
@@ -110,20 +125,22 @@ static bool is_first(const struct lad_run *run, size_t k)
 
 void exam_show(FILE *f, struct lad_arena *arena, const struct exam *exam)
 {
-    fprintf(f, "\n%-6s %6s %5s %4s %7s %5s %6s %4s  %s\n", "class", "faults", "right", "open", "unnamed", "wrong",
-            "missed", "idle", "answers");
+    fprintf(f, "\n%-6s %6s %5s %4s %7s %5s %6s %4s %8s  %s\n", "class", "faults", "right", "open", "unnamed", "wrong",
+            "missed", "idle", "not made", "answers");
     for (int i = 0; i < lad_n_classes; i++) {
         const char *id = lad_classes[i].id;
         struct line l = sum_class(exam, id, NULL);
         if (l.n)
-            fprintf(f, "%-6s %6zu %5zu %4zu %7zu %5zu %6zu %4zu  %s\n", id, l.n, l.of[EXAM_RIGHT], l.of[EXAM_OPEN],
-                    l.of[EXAM_UNNAMED], l.of[EXAM_WRONG], l.of[EXAM_MISSED], l.of[EXAM_IDLE],
+            fprintf(f, "%-6s %6zu %5zu %4zu %7zu %5zu %6zu %4zu %8zu  %s\n", id, l.n, l.of[EXAM_RIGHT], l.of[EXAM_OPEN],
+                    l.of[EXAM_UNNAMED], l.of[EXAM_WRONG], l.of[EXAM_MISSED], l.of[EXAM_IDLE], l.of[EXAM_UNMADE],
                     list_answers(arena, exam, id, NULL));
     }
     fputc('\n', f);
     for (size_t k = 0; k < exam->run->n_devices; k++)
-        if (is_first(exam->run, k))
+        if (is_first(exam->run, k)) {
             put_totals(f, exam, exam->run->device[k].slug, lad_printf(arena, "EXAM %s: ", exam->run->device[k].slug));
+            put_unmade(f, arena, exam, exam->run->device[k].slug);
+        }
     if (exam->repeats)
         fprintf(f, "EXAM clean ladder, %u times: %zu alarms in %zu cases\n", exam->repeats, exam->n_alarms,
                 exam->n_clean);
@@ -177,12 +194,12 @@ static json_t *make_mark(struct lad_arena *arena, const struct exam_mark *m)
 static json_t *make_totals(const struct exam *exam, const char *device)
 {
     struct exam_score s = exam_score(exam, device);
-    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "device", device, "faults",
+    return json_pack("{s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "device", device, "faults",
                      (json_int_t)s.judged, "detected", (json_int_t)(s.judged - s.of[EXAM_MISSED]), "named",
                      (json_int_t)s.named, "open", (json_int_t)s.of[EXAM_OPEN], "confidently_wrong",
                      (json_int_t)s.of[EXAM_WRONG], "places_right", (json_int_t)s.places, "idle",
-                     (json_int_t)s.of[EXAM_IDLE], "experiments", (json_int_t)s.trials, "false_alarms",
-                     (json_int_t)s.of[EXAM_ALARM]);
+                     (json_int_t)s.of[EXAM_IDLE], "not_made", (json_int_t)s.of[EXAM_UNMADE], "experiments",
+                     (json_int_t)s.trials, "false_alarms", (json_int_t)s.of[EXAM_ALARM]);
 }
 
 static json_t *make_matrix(const struct exam *exam)
@@ -238,19 +255,21 @@ bool exam_write_markdown(FILE *f, const void *arg)
             continue;
         fprintf(f, "## %s\n\n", slug);
         put_totals(f, exam, slug, "");
-        fputs("\n| class | faults | right | open | unnamed | wrong | missed | idle | answers "
-              "|\n|---|---|---|---|---|---|---|---|---|\n",
+        fputs("\n| class | faults | right | open | unnamed | wrong | missed | idle | not made | answers "
+              "|\n|---|---|---|---|---|---|---|---|---|---|\n",
               f);
         for (int i = 0; i < lad_n_classes; i++) {
             struct line l = sum_class(exam, lad_classes[i].id, slug);
             if (l.n)
-                fprintf(f, "| %s | %zu | %zu | %zu | %zu | %zu | %zu | %zu | %s |\n", lad_classes[i].id, l.n,
+                fprintf(f, "| %s | %zu | %zu | %zu | %zu | %zu | %zu | %zu | %zu | %s |\n", lad_classes[i].id, l.n,
                         l.of[EXAM_RIGHT], l.of[EXAM_OPEN], l.of[EXAM_UNNAMED], l.of[EXAM_WRONG], l.of[EXAM_MISSED],
-                        l.of[EXAM_IDLE], list_answers(arena, exam, lad_classes[i].id, slug));
+                        l.of[EXAM_IDLE], l.of[EXAM_UNMADE], list_answers(arena, exam, lad_classes[i].id, slug));
         }
         fputc('\n', f);
+        put_unmade(f, arena, exam, slug);
         for (const struct exam_mark *m = exam->mark; m < exam->mark + exam->n_marks; m++)
-            if (!strcmp(m->record->device, slug) && m->verdict != EXAM_CLEAN && !(m->verdict <= EXAM_OPEN && m->place))
+            if (!strcmp(m->record->device, slug) && m->verdict != EXAM_CLEAN && m->verdict != EXAM_UNMADE &&
+                !(m->verdict <= EXAM_OPEN && m->place))
                 fprintf(f, "- %s: %s, %s %s\n", name_of(m), exam_verdict_name(m->verdict), say_answer(arena, m),
                         lad_show_line(arena, say_more(arena, m), 200));
         fputc('\n', f);

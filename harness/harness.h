@@ -671,6 +671,7 @@ const char *lad_faults_text(struct lad_arena *, const struct lad_options *);
 bool lad_faults_prepare(struct lad_arena *, const struct lad_options *);
 /* The environment that puts the layer of "vk" or "cl" into a worker: "NAME=value" ..., NULL at the end; faults as in
  * GPULADDER_FAULT. NULL after lad_error where the layers are not there. */
+#define LAD_TYPE_NO_LAYER "ladder.skip.layer" /* the loader took none: the fault was not made */
 const char **lad_layer_env(struct lad_arena *, const char *api, const char *faults);
 void lad_faults_list(void); /* every fault there is */
 uint32_t lad_start_ms(const struct lad_options *); /* how long a driver may take to load and list its devices */

@@ -66,11 +66,20 @@ static bool is_mixed(size_t k, const uint32_t *words, uint64_t n)
     return false;
 }
 
+/* Do word i of buffer k and word j of another buffer share their memory? Writes and reads may go through memory of the
+ * driver that still holds what was moved last; a word that only a command of the device has written is not there. */
+static bool is_shared(struct lad_point *p, size_t k, uint64_t i, struct lad_buf *other, uint64_t j)
+{
+    uint32_t word = 0x5EEDA110u + (uint32_t)k, got = 0;
+    return lad_gpu_fill(p->gpu, p->obj[k].gpu, 4 * i, 4, word) && lad_gpu_wait(p->gpu) &&
+           lad_gpu_read(p->gpu, other, 4 * j, &got, sizeof got) && got == word;
+}
+
 /* What buffer k holds after all were stamped, the last one last. */
-static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, uint64_t n)
+static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, const uint32_t *words, uint64_t n)
 {
     const char *name = p->obj[k].buf->name;
-    uint64_t own = 0, zero = 0, host = 0, other = 0, shift = 0, from = 0, blocks = 0, bad_blocks = 0;
+    uint64_t own = 0, zero = 0, host = 0, other = 0, at = 0, shift = 0, from = 0, blocks = 0, bad_blocks = 0;
     for (uint64_t i = 0; i < n; i++) {
         own += words[i] == stamp(k, i);
         zero += !words[i];
@@ -78,6 +87,7 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
         size_t by = words[i] >> 20 & 0xFF;
         if (words[i] >> 28 == 0xB && by != k && (by < p->n || by == FRESH) && !other++) {
             from = by;
+            at = i;
             shift = i - (words[i] & 0xFFFFFu);
         }
     }
@@ -90,7 +100,9 @@ static void judge_stamps(struct lad_point *p, size_t k, const uint32_t *words, u
         blocks += good == 16;
         bad_blocks += good == 0;
     }
-    if (other)
+    if (other && !is_shared(p, k, at, from == FRESH ? fresh : p->obj[from].gpu, at - shift))
+        lad_observe(p->arena, p->r, LAD_OBS_PLANT_STALE, name, 0);
+    else if (other)
         lad_observe(
             p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
             lad_printf(p->arena, "buffers %s and %s", name, from == FRESH ? "a new one" : p->obj[from].buf->name),
@@ -152,7 +164,7 @@ static void recheck_memory(struct lad_point *p)
         lad_canary_fill(LAD_CANARY_HOST, words, bytes, 0);
         ok = lad_gpu_read(p->gpu, p->obj[i].gpu, 0, words, bytes);
         if (ok)
-            judge_stamps(p, i, words, bytes / 4);
+            judge_stamps(p, i, fresh, words, bytes / 4);
     }
     /* What the host's writes do not reach, does a command of the device? */
     for (size_t i = 0; ok && i < p->n && p->r->n_obs > before; i++) {

@@ -170,21 +170,51 @@ static void run_probe(struct lad_gpu *gpu, const struct lad_probe *probe, const 
     r->n_dropped = gpu->n_dropped - dropped;
 }
 
-static int find_layer(struct dl_phdr_info *info, size_t bytes, void *found)
+struct search {
+    const char *part, *path;
+};
+
+static int look_at_library(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
-    const char **name = found;
+    struct search *s = arg;
     (void)bytes;
-    if (strstr(info->dlpi_name, "gpuladder_fault"))
-        *name = info->dlpi_name;
-    return *name != NULL;
+    if (strstr(info->dlpi_name, s->part))
+        s->path = info->dlpi_name;
+    return s->path != NULL;
+}
+
+/* The path of a library in this process that has `part` in it, or NULL. */
+static const char *find_library(const char *part)
+{
+    struct search s = {part, NULL};
+    dl_iterate_phdr(look_at_library, &s);
+    return s.path;
+}
+
+/* A loader that takes no layers leaves out the faults that are in one: nothing was tested then. */
+static bool has_layers(const struct worker *w, struct lad_arena *arena, struct lad_record *r)
+{
+    bool cl = !strcmp(w->backend->prefix, "cl");
+    enum lad_depth depth = cl ? LAD_DEPTH_OPENCL : LAD_DEPTH_VULKAN;
+    size_t i = 0;
+    while (i < w->faults.n && lad_faults[w->faults.item[i].id].depth != depth)
+        i++;
+    if (i == w->faults.n || find_library("gpuladder_fault"))
+        return true;
+    const char *loader = find_library(cl ? "libOpenCL" : "libvulkan");
+    lad_record_set(arena, r, LAD_STATUS_SKIP, LAD_TYPE_NO_LAYER,
+                   "the fault was not made: %s was loaded as the loader, and it takes no layers (%s); %s",
+                   loader ? loader : "an unknown library", cl ? "OPENCL_LAYERS" : "VK_INSTANCE_LAYERS",
+                   cl ? "put the folder of one that does, such as ocl-icd's libOpenCL.so.1, first in LD_LIBRARY_PATH"
+                      : "use the Khronos loader");
+    return false;
 }
 
 /* How often the faults of a layer struck that a loader put into this process. */
 static uint64_t count_layer_hits(void)
 {
-    const char *name = NULL;
+    const char *name = find_library("gpuladder_fault");
     uint64_t n = 0;
-    dl_iterate_phdr(find_layer, &name);
     void *layer = name ? dlopen(name, RTLD_NOW | RTLD_NOLOAD) : NULL;
     uint64_t (*struck)(void) = NULL;
     if (layer)
@@ -228,7 +258,8 @@ static void run_case(struct worker *w, json_t *want)
     if (!probe)
         lad_record_set(arena, &r, LAD_STATUS_ERROR, "ladder.worker.case", "%s",
                        c ? "no such probe" : "the worker does not find the case in its file");
-    else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r)) {
+    else if (get_ready(w, (size_t)json_integer_value(json_object_get(want, "index")), arena, &r) &&
+             has_layers(w, arena, &r)) {
         w->gpu.trial = lad_experiment_find(text_of(want, "trial"));
         w->gpu.experiments_ns = (uint64_t)json_integer_value(json_object_get(want, "look_s")) * 1000000000u;
         run_probe(&w->gpu, probe, c, arena, &r);

@@ -3,8 +3,9 @@
  * VK_LAYER_GPULADDER_fault: a Vulkan layer with the faults of faults.def that reach a driver, for any program.
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
  * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
- * commands without a barrier between them run in reverse. GPULADDER_MODE=keep frees no buffer and no memory. Fences and
- * semaphores always signal. Counts start anew at each device.
+ * commands without a barrier between them run in reverse. GPULADDER_MODE=discrete hides the device's own memory from
+ * the host, as on a card of its own, GPULADDER_MODE=keep frees no buffer and no memory. Fences and semaphores always
+ * signal. Counts start anew at each device.
  */
 #include "inject.h"
 #include "spirv.h"
@@ -23,15 +24,17 @@ enum { MOST = 64 };
     X(QueueSubmit)                                                                                                     \
     X(QueueWaitIdle)                                                                                                   \
     X(DeviceWaitIdle)                                                                                                  \
-    X(GetFenceStatus) X(WaitForFences) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory) \
-        X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements) X(CreateBuffer)      \
-            X(DestroyBuffer) X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets)                   \
-                X(ResetDescriptorPool) X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer)        \
-                    X(EndCommandBuffer) X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline)                 \
-                        X(CmdBindDescriptorSets) X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchBase)                 \
-                            X(CmdDispatchIndirect) X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp)              \
-                                X(CmdPipelineBarrier2) X(CmdPipelineBarrier2KHR) X(CmdWaitEvents)                      \
-                                    X(CmdExecuteCommands) X(CmdPushDescriptorSetKHR)
+    X(GetFenceStatus)                                                                                                  \
+    X(WaitForFences) X(AllocateMemory) X(FreeMemory) X(BindBufferMemory) X(MapMemory) X(UnmapMemory)                   \
+        X(FlushMappedMemoryRanges) X(InvalidateMappedMemoryRanges) X(GetBufferMemoryRequirements)                      \
+            X(GetBufferMemoryRequirements2) X(GetMemoryHostPointerPropertiesEXT) X(CreateBuffer) X(DestroyBuffer)      \
+                X(CreateShaderModule) X(CreateComputePipelines) X(UpdateDescriptorSets) X(ResetDescriptorPool)         \
+                    X(DestroyDescriptorPool) X(GetBufferDeviceAddress) X(BeginCommandBuffer) X(EndCommandBuffer)       \
+                        X(FreeCommandBuffers) X(CmdPipelineBarrier) X(CmdBindPipeline) X(CmdBindDescriptorSets)        \
+                            X(CmdPushConstants) X(CmdDispatch) X(CmdDispatchBase) X(CmdDispatchIndirect)               \
+                                X(CmdFillBuffer) X(CmdCopyBuffer) X(CmdWriteTimestamp) X(CmdPipelineBarrier2)          \
+                                    X(CmdPipelineBarrier2KHR) X(CmdWaitEvents) X(CmdExecuteCommands)                   \
+                                        X(CmdPushDescriptorSetKHR)
 
 struct mapping {
     VkDeviceMemory memory;
@@ -75,6 +78,7 @@ struct device {
     struct cmd **cmd;
     size_t n_cmds, cmd_room;
     uint64_t n_dispatches, n_buffers;
+    uint32_t n_types; /* of memory, where the layer doubles them; 0 where not */
     struct {
         VkDeviceMemory memory;
         VkDeviceSize offset, bytes;
@@ -112,7 +116,7 @@ static struct instance instances[MOST];
 static struct device *devices[MOST];
 static size_t n_instances, n_devices;
 static struct lad_injection wanted;
-static bool shadow_mode, reorder_mode, keep_mode, layers_off;
+static bool shadow_mode, reorder_mode, discrete_mode, keep_mode, layers_off;
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -139,6 +143,7 @@ static void read_environment(void)
     shadow_mode |= mode && strstr(mode, "shadow");
     reorder_mode |= mode && strstr(mode, "reorder");
     layers_off = getenv("VK_LOADER_LAYERS_DISABLE");
+    discrete_mode = mode && strstr(mode, "discrete");
     keep_mode = mode && strstr(mode, "keep");
 }
 
@@ -211,7 +216,10 @@ static VKAPI_ATTR VkResult VKAPI_CALL AllocateMemory(VkDevice device, const VkMe
                                                      const VkAllocationCallbacks *cb, VkDeviceMemory *memory)
 {
     struct device *d = enter(device);
-    LEAVE(d->AllocateMemory(device, info, cb, memory));
+    VkMemoryAllocateInfo real = *info;
+    if (d->n_types)
+        real.memoryTypeIndex %= d->n_types;
+    LEAVE(d->AllocateMemory(device, &real, cb, memory));
 }
 
 static VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory memory, const VkAllocationCallbacks *cb)
@@ -223,6 +231,38 @@ static VKAPI_ATTR void VKAPI_CALL FreeMemory(VkDevice device, VkDeviceMemory mem
     if (!keep_mode)
         d->FreeMemory(device, memory, cb);
     leave();
+}
+
+static VKAPI_ATTR void VKAPI_CALL GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer,
+                                                              VkMemoryRequirements *need)
+{
+    struct device *d = enter(device);
+    d->GetBufferMemoryRequirements(device, buffer, need);
+    if (d->n_types)
+        need->memoryTypeBits |= need->memoryTypeBits << d->n_types;
+    leave();
+}
+
+static VKAPI_ATTR void VKAPI_CALL GetBufferMemoryRequirements2(VkDevice device,
+                                                               const VkBufferMemoryRequirementsInfo2 *info,
+                                                               VkMemoryRequirements2 *need)
+{
+    struct device *d = enter(device);
+    d->GetBufferMemoryRequirements2(device, info, need);
+    if (d->n_types)
+        need->memoryRequirements.memoryTypeBits |= need->memoryRequirements.memoryTypeBits << d->n_types;
+    leave();
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL GetMemoryHostPointerPropertiesEXT(VkDevice device,
+                                                                        VkExternalMemoryHandleTypeFlagBits type,
+                                                                        const void *pointer,
+                                                                        VkMemoryHostPointerPropertiesEXT *can)
+{
+    struct device *d = enter(device);
+    VkResult result = d->GetMemoryHostPointerPropertiesEXT(device, type, pointer, can);
+    can->memoryTypeBits <<= result == VK_SUCCESS ? d->n_types : 0; /* the host's own memory is none of the card's */
+    LEAVE(result);
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL BindBufferMemory(VkDevice device, VkBuffer buffer, VkDeviceMemory memory,
@@ -1118,11 +1158,36 @@ static void hide_coherent(VkPhysicalDeviceMemoryProperties *p)
         p->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 }
 
+/* Every type twice: first as the device's own, which the host does not see, then as memory of the host. */
+static void part_memory(VkPhysicalDeviceMemoryProperties *p)
+{
+    const VkMemoryPropertyFlags seen =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    uint32_t n = p->memoryTypeCount;
+    if (!discrete_mode || 2 * n > VK_MAX_MEMORY_TYPES || p->memoryHeapCount == VK_MAX_MEMORY_HEAPS)
+        return;
+    p->memoryHeaps[p->memoryHeapCount].size = p->memoryHeaps[0].size;
+    p->memoryHeaps[p->memoryHeapCount].flags = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        VkMemoryPropertyFlags flags = p->memoryTypes[i].propertyFlags;
+        bool both = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT && flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+        p->memoryTypes[n + i] = p->memoryTypes[i];
+        if (!both)
+            continue;
+        p->memoryTypes[i].propertyFlags &= ~seen;
+        p->memoryTypes[n + i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+        p->memoryTypes[n + i].heapIndex = p->memoryHeapCount;
+    }
+    p->memoryHeapCount++;
+    p->memoryTypeCount = 2 * n;
+}
+
 static VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceMemoryProperties(VkPhysicalDevice p,
                                                                     VkPhysicalDeviceMemoryProperties *out)
 {
     find_instance(p)->GetPhysicalDeviceMemoryProperties(p, out);
     hide_coherent(out);
+    part_memory(out);
 }
 
 static VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice p,
@@ -1132,6 +1197,7 @@ static VKAPI_ATTR void VKAPI_CALL GetPhysicalDeviceMemoryProperties2(VkPhysicalD
     (in->GetPhysicalDeviceMemoryProperties2 ? in->GetPhysicalDeviceMemoryProperties2
                                             : in->GetPhysicalDeviceMemoryProperties2KHR)(p, out);
     hide_coherent(&out->memoryProperties);
+    part_memory(&out->memoryProperties);
 }
 
 static PFN_vkVoidFunction find_hook(const char *name);
@@ -1209,6 +1275,14 @@ static VKAPI_ATTR VkResult VKAPI_CALL CreateDevice(VkPhysicalDevice physical, co
 #define FIND(name) d->name = (PFN_vk##name)get(*device, "vk" #name);
     DEVICE_CALLS(FIND)
 #undef FIND
+    VkPhysicalDeviceMemoryProperties memory;
+    in->GetPhysicalDeviceMemoryProperties(physical, &memory);
+    uint32_t n_types = memory.memoryTypeCount;
+    part_memory(&memory);
+    d->n_types = memory.memoryTypeCount > n_types ? n_types : 0;
+    if (!d->GetBufferMemoryRequirements2)
+        d->GetBufferMemoryRequirements2 =
+            (PFN_vkGetBufferMemoryRequirements2)get(*device, "vkGetBufferMemoryRequirements2KHR");
     if (!d->GetBufferDeviceAddress)
         d->GetBufferDeviceAddress = (PFN_vkGetBufferDeviceAddress)get(*device, "vkGetBufferDeviceAddressKHR");
     pthread_mutex_lock(&lock);
@@ -1287,6 +1361,10 @@ static PFN_vkVoidFunction find_hook(const char *name)
         {"vkGetPhysicalDeviceMemoryProperties2KHR", (PFN_vkVoidFunction)GetPhysicalDeviceMemoryProperties2},
         {"vkAllocateMemory", (PFN_vkVoidFunction)AllocateSized},
         HOOK(FreeMemory),
+        HOOK(GetBufferMemoryRequirements),
+        HOOK(GetBufferMemoryRequirements2),
+        {"vkGetBufferMemoryRequirements2KHR", (PFN_vkVoidFunction)GetBufferMemoryRequirements2},
+        HOOK(GetMemoryHostPointerPropertiesEXT),
         HOOK(BindBufferMemory),
         HOOK(MapMemory),
         HOOK(UnmapMemory),
