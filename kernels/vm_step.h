@@ -141,7 +141,7 @@ case K_DELAYED: { /* stage: 0 right side, 1 index, 2 delay, 3 reject limit, 4 er
         reject = U64(0);
         pb = U64(0);
         e = DELAY_ASSIGN(d, 9u);
-        stage = (f & 8u) == 0u ? 5u : e == NONE ? 4u : 3u;
+        stage = (f & 9u) != 9u ? 5u : e == NONE ? 4u : 3u; /* of a nonblocking one */
     } else if (stage == 3u) {
         reject = ticks;
         stage = 4u;
