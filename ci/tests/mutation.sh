@@ -14,7 +14,7 @@ for drop in dispatch upload transfer info; do
     case $drop in transfer | info) less=(--exclude 'vm-*') ;; esac
     # Exit 1 is what this test wants; anything above means that the harness itself failed.
     status=0
-    timeout 600 "$tool" run "$@" "${less[@]}" --drop "$drop" --keep-going --seed 1 --output "$out/$drop" >"$out/$drop.log" 2>&1 || status=$?
+    timeout 600 "$tool" run --jobs 2 "$@" "${less[@]}" --drop "$drop" --keep-going --seed 1 --output "$out/$drop" >"$out/$drop.log" 2>&1 || status=$?
     if [ "$status" -gt 1 ]; then
         tail -20 "$out/$drop.log"
         echo "not ok mutation: run --drop $drop ended with $status"
