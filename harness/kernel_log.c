@@ -23,6 +23,16 @@ static bool names_driver(const char *line)
     return false;
 }
 
+/* A device that was lost over an address is no hang: words for its memory faults, of NVIDIA's, AMD's and Intel's drivers. */
+static bool names_fault(const char *line)
+{
+    static const char *const faults[] = {"MMU Fault", "page fault", "PROTECTION_FAULT", "VM fault"};
+    for (size_t i = 0; i < LAD_N(faults); i++)
+        if (strcasestr(line, faults[i]))
+            return true;
+    return false;
+}
+
 /* "6,1234,56789012,-;text" of /dev/kmsg or "[   56.789012] text" of dmesg: the text and its microseconds since boot. */
 static const char *parse(const char *line, uint64_t *us)
 {
@@ -49,6 +59,8 @@ static void take(struct lad_arena *arena, struct lad_record *r, char *line, uint
         return;
     *LAD_PUSH(arena, r->messages, r->n_messages) = lad_printf(arena, "kernel log: %.300s", text);
     lad_observe(arena, r, LAD_OBS_KERNEL_LOG, lad_printf(arena, "%.120s", text), 0);
+    if (names_fault(text))
+        lad_observe(arena, r, LAD_OBS_KERNEL_FAULT, lad_printf(arena, "%.120s", text), 0);
 }
 
 void lad_kernel_log(struct lad_arena *arena, struct lad_record *r, uint64_t since_ns)

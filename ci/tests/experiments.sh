@@ -50,6 +50,9 @@ export GPULADDER_KERNEL_LOG=$out/kmsg
 go host vector-add --inject T1.reported
 check "the kernel's log is evidence where a device is lost" \
     '"kernel log: NVRM: Xid" in m and "long before" not in m and any(o["name"] == "kernel-log.driver" for o in r["obs"])'
+echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7, MMU Fault: ENGINE GRAPHICS" >"$out/kmsg"
+go host vector-add --inject T1.reported
+check "a memory fault in the kernel's log is no sign of a hang" 'r["diagnosis"]["sure"] == "open" and r["diagnosis"]["cause"] == "B2"'
 unset GPULADDER_KERNEL_LOG
 go host vector-add --inject E2.build-failed
 check "a build log is evidence" '"build log: vector-add" in m and r["diagnosis"]["cause"] == "E2" and r["diagnosis"]["sure"] == "decided"'
