@@ -23,7 +23,7 @@ static bool names_driver(const char *line)
     return false;
 }
 
-/* A device that is lost over an address does not hang: words for such faults, of NVIDIA's, AMD's and Intel's drivers. */
+/* A device lost over an address does not hang: words for such faults, of the drivers of NVIDIA, AMD and Intel. */
 static bool names_fault(const char *line)
 {
     static const char *const faults[] = {"MMU Fault", "page fault", "PROTECTION_FAULT", "VM fault"};
