@@ -107,21 +107,9 @@ static const char *layer_of(struct lad_arena *arena, const char *fault)
 static void add_record(struct lad_arena *arena, struct lad_run *run, const struct lad_case *c,
                        const struct lad_device *d, const char *inject, const char *layer)
 {
-    *LAD_PUSH(arena, run->record, run->n_records) = (struct lad_record){.id = c->id,
-                                                                        .file = c->file,
-                                                                        .line = c->line,
-                                                                        .group = lad_case_group(c),
-                                                                        .proves = c->proves,
-                                                                        .rung = c->rung,
-                                                                        .device = d->slug,
-                                                                        .spec = d->spec,
-                                                                        .seed = run->seed,
-                                                                        .status = LAD_STATUS_MISSING,
-                                                                        .type = "ladder.missing",
-                                                                        .message = "did not run",
-                                                                        .exit_code = -1,
-                                                                        .inject = inject,
-                                                                        .layer = layer};
+    struct lad_record *r = lad_plan_add(arena, run, c, d);
+    r->inject = inject;
+    r->layer = layer;
 }
 
 /* The rows that a device is asked, in the order of the file; with --quick the first of each class, on the first device

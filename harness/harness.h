@@ -489,6 +489,7 @@ struct lad_options;
 void lad_run_describe(struct lad_arena *, const struct lad_options *, const struct lad_inventory *, struct lad_run *);
 /* Fills run->record with what shall run, in ladder order, status MISSING; skips that are known already (filters of
  * --skips) are set. False after lad_error: unknown names in baseline, caselist, --only ... */
+struct lad_record *lad_plan_add(struct lad_arena *, struct lad_run *, const struct lad_case *, const struct lad_device *); /* one that has not run */
 bool lad_plan(struct lad_arena *, const struct lad_options *, const struct lad_cases *, struct lad_run *);
 /* Sets wanted[i] for the cases that --only, --include, --exclude and --caselist leave (the latter: on any device). False
  * after lad_error: a name or glob that matches no case. */

@@ -236,6 +236,28 @@ static void join_known(struct lad_arena *arena, struct lad_record *r, const stru
         r->flake = flake ? flake->why : known->why;
 }
 
+struct lad_record *lad_plan_add(struct lad_arena *arena, struct lad_run *run, const struct lad_case *c,
+                                const struct lad_device *d)
+{
+    struct lad_record *r = LAD_PUSH(arena, run->record, run->n_records);
+    *r = (struct lad_record){
+        .id = c->id,
+        .file = c->file,
+        .line = c->line,
+        .group = lad_case_group(c),
+        .proves = c->proves,
+        .rung = c->rung,
+        .device = d->slug,
+        .spec = d->spec,
+        .seed = run->seed,
+        .status = LAD_STATUS_MISSING,
+        .type = "ladder.missing",
+        .message = "did not run",
+        .exit_code = -1,
+    };
+    return r;
+}
+
 bool lad_plan(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases, struct lad_run *run)
 {
     bool *wanted = lad_alloc(arena, cases->n + 1);
@@ -257,22 +279,7 @@ bool lad_plan(struct lad_arena *arena, const struct lad_options *o, const struct
                 continue;
             if (o->shards && (int)(n++ % (size_t)o->shards) != o->shard - 1)
                 continue;
-            struct lad_record *r = LAD_PUSH(arena, run->record, run->n_records);
-            *r = (struct lad_record){
-                .id = c->id,
-                .file = c->file,
-                .line = c->line,
-                .group = lad_case_group(c),
-                .proves = c->proves,
-                .rung = c->rung,
-                .device = d->slug,
-                .spec = d->spec,
-                .seed = run->seed,
-                .status = LAD_STATUS_MISSING,
-                .type = "ladder.missing",
-                .message = "did not run",
-                .exit_code = -1,
-            };
+            struct lad_record *r = lad_plan_add(arena, run, c, d);
             join_known(arena, r, find_entry(&skips, c, d), find_entry(&known, c, d), find_entry(&flakes, c, d));
         }
     }
