@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels, their arguments, and their launches. */
+#include "cl_fault.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct arg {
+    size_t bytes;
+    bool set, memory, local;
+    unsigned char value[128], last[128], first[128];
+};
+struct kernel {
+    cl_kernel handle;
+    struct arg arg[ARGS];
+    bool launched, batched;
+};
+
+static struct kernel *kernels[MOST];
+static size_t n_kernels;
+
+void end_batch(void)
+{
+    for (size_t i = 0; i < n_kernels; i++)
+        kernels[i]->batched = false;
+}
+
+static struct kernel *find_kernel(cl_kernel handle)
+{
+    for (size_t i = 0; i < n_kernels; i++)
+        if (kernels[i]->handle == handle)
+            return kernels[i];
+    return NULL;
+}
+
+static cl_kernel CL_API_CALL CreateKernel(cl_program p, const char *name, cl_int *rc)
+{
+    cl_kernel k = to->clCreateKernel(p, name, rc);
+    pthread_mutex_lock(&layer.lock);
+    struct kernel *own = k && n_kernels < MOST ? calloc(1, sizeof *own) : NULL;
+    if (own) {
+        own->handle = k;
+        kernels[n_kernels++] = own;
+    }
+    pthread_mutex_unlock(&layer.lock);
+    return k;
+}
+
+static cl_int CL_API_CALL ReleaseKernel(cl_kernel handle)
+{
+    cl_uint refs = 0;
+    to->clGetKernelInfo(handle, CL_KERNEL_REFERENCE_COUNT, sizeof refs, &refs, NULL);
+    pthread_mutex_lock(&layer.lock);
+    for (size_t i = 0; i < n_kernels && refs == 1; i++)
+        if (kernels[i]->handle == handle) {
+            free(kernels[i]);
+            kernels[i] = kernels[--n_kernels];
+            break;
+        }
+    pthread_mutex_unlock(&layer.lock);
+    return to->clReleaseKernel(handle);
+}
+
+static cl_int CL_API_CALL SetKernelArg(cl_kernel handle, cl_uint i, size_t bytes, const void *value)
+{
+    struct kernel *k = find_kernel(handle);
+    cl_int rc = to->clSetKernelArg(handle, i, bytes, value);
+    if (rc != CL_SUCCESS || !k || i >= ARGS)
+        return rc;
+    struct arg *a = &k->arg[i];
+    a->set = value && bytes <= sizeof a->value;
+    a->bytes = bytes;
+    a->local = !value;
+    a->memory = false;
+    if (a->set)
+        memcpy(a->value, value, bytes);
+    cl_mem b;
+    if (a->set && bytes == sizeof b) {
+        memcpy(&b, value, sizeof b);
+        a->memory = find_mem(b);
+    }
+    return rc;
+}
+
+static cl_int CL_API_CALL SetKernelArgSVMPointer(cl_kernel handle, cl_uint i, const void *value)
+{
+    struct kernel *k = find_kernel(handle);
+    if (k && i < ARGS)
+        k->arg[i].set = false;
+    return to->clSetKernelArgSVMPointer(handle, i, value);
+}
+
+static bool is_scalar(const struct arg *a)
+{
+    return a->set && !a->memory && !a->local;
+}
+
+/* Is it the how-manieth scalar of its kernel that a fault means? 0: all. */
+static bool is_meant(const struct kernel *k, cl_uint i, const struct lad_inject *f)
+{
+    uint64_t arg = PARAM(f, "arg"), n = 0;
+    for (cl_uint j = 0; j <= i; j++)
+        n += is_scalar(&k->arg[j]);
+    return is_scalar(&k->arg[i]) && (!arg || arg == n);
+}
+
+static void change_scalars(struct kernel *k, struct lad_at at)
+{
+    struct lad_inject *zero = step(LAD_FAULT_B4_cl_zero, at), *turn = step(LAD_FAULT_B4_cl_byte_order, at);
+    struct lad_inject *half = step(LAD_FAULT_B4_cl_low_half, at);
+    struct lad_inject *last = k->launched ? step(LAD_FAULT_B4_cl_last_launch, at) : NULL;
+    struct lad_inject *first = k->batched ? step(LAD_FAULT_B6_cl_first_arguments, at) : NULL;
+    for (cl_uint i = 0; i < ARGS; i++) {
+        struct arg *a = &k->arg[i];
+        unsigned char own[sizeof a->value];
+        if (!is_scalar(a))
+            continue;
+        memcpy(own, a->value, sizeof own);
+        if (zero && is_meant(k, i, zero))
+            memset(own, 0, a->bytes);
+        for (size_t j = 0; turn && is_meant(k, i, turn) && j < a->bytes; j++)
+            own[j] = a->value[a->bytes - 1 - j];
+        if (half && is_meant(k, i, half))
+            memset(own + a->bytes / 2, 0, a->bytes / 2);
+        if (last && is_meant(k, i, last))
+            memcpy(own, a->last, a->bytes);
+        if (first && is_meant(k, i, first))
+            memcpy(own, a->first, a->bytes);
+        if (!k->batched)
+            memcpy(a->first, a->value, a->bytes);
+        memcpy(a->last, a->value, a->bytes);
+        if (memcmp(own, a->value, a->bytes))
+            to->clSetKernelArg(k->handle, i, a->bytes, own);
+    }
+    k->launched = k->batched = true;
+}
+
+static void change_buffers(struct kernel *k, struct lad_at at)
+{
+    cl_uint mine[ARGS], n = 0;
+    for (cl_uint i = 0; i < ARGS; i++)
+        if (k->arg[i].set && k->arg[i].memory)
+            mine[n++] = i;
+    struct lad_inject *f;
+    n -= n > 0; /* the last one is the witness of our kernels */
+    if (n > 1 && step(LAD_FAULT_B1_cl_swap, at)) {
+        to->clSetKernelArg(k->handle, mine[0], sizeof(cl_mem), k->arg[mine[1]].value);
+        to->clSetKernelArg(k->handle, mine[1], sizeof(cl_mem), k->arg[mine[0]].value);
+    }
+    if (n > 1 && step(LAD_FAULT_B1_cl_shift, at))
+        for (cl_uint i = 0; i < n; i++)
+            to->clSetKernelArg(k->handle, mine[i], sizeof(cl_mem), k->arg[mine[(i + 1) % n]].value);
+    if ((f = step(LAD_FAULT_B2_cl_null, at)) && PARAM(f, "bind") && PARAM(f, "bind") <= n)
+        to->clSetKernelArg(k->handle, mine[PARAM(f, "bind") - 1], sizeof(cl_mem), NULL);
+}
+
+static void restore(struct kernel *k)
+{
+    for (cl_uint i = 0; i < ARGS; i++)
+        if (k->arg[i].set)
+            to->clSetKernelArg(k->handle, i, k->arg[i].bytes, k->arg[i].value);
+}
+
+static void change_grid(cl_uint dims, size_t *offset, size_t *global, size_t *local, struct lad_at at)
+{
+    struct lad_inject *f;
+    if (step(LAD_FAULT_D2_cl_divided, at))
+        global[0] = (global[0] / local[0] + local[0] - 1) / local[0] * local[0];
+    if (step(LAD_FAULT_D2_cl_one_group, at))
+        memcpy(global, local, 3 * sizeof *global);
+    if (global[0] > local[0] && step(LAD_FAULT_D3_cl_last_group, at))
+        global[0] -= local[0];
+    if ((f = step(LAD_FAULT_D4_cl_extra_group, at)))
+        global[0] += (size_t)PARAM(f, "more") * local[0];
+    if (dims > 1 && global[0] / local[0] != global[1] / local[1] && step(LAD_FAULT_D5_cl_swap_xy, at)) {
+        size_t x = global[0] / local[0];
+        global[0] = global[1] / local[1] * local[0];
+        global[1] = x * local[1];
+    }
+    if ((offset[0] || offset[1] || offset[2]) && step(LAD_FAULT_D5_cl_no_offset, at))
+        memset(offset, 0, 3 * sizeof *offset);
+    if ((f = step(LAD_FAULT_Z2_cl_clamp_groups, at)) && global[0] / local[0] > PARAM(f, "limit"))
+        global[0] = (size_t)PARAM(f, "limit") * local[0];
+    if ((f = step(LAD_FAULT_Z2_cl_wrap_groups, at)) && PARAM(f, "limit"))
+        global[0] = global[0] / local[0] % (size_t)PARAM(f, "limit") * local[0];
+    if (local[0] > 1 && (f = step(LAD_FAULT_C2_cl_local_size, at)) && PARAM(f, "divide") &&
+        local[0] % PARAM(f, "divide") == 0)
+        local[0] /= (size_t)PARAM(f, "divide");
+}
+
+/* An event that says that its command failed. */
+static cl_int failed_event(cl_command_queue q, cl_event *event)
+{
+    cl_int rc = CL_SUCCESS;
+    if (event && (*event = to->clCreateUserEvent(context_of(q), &rc)))
+        rc = to->clSetUserEventStatus(*event, CL_OUT_OF_RESOURCES);
+    return rc;
+}
+
+static cl_int launch_late(struct queue *q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global,
+                          const size_t *local, cl_event *event)
+{
+    pthread_mutex_lock(&layer.lock);
+    if (!q->late)
+        q->late = to->clCreateUserEvent(context_of(q->handle), NULL);
+    cl_event gate = q->late;
+    pthread_mutex_unlock(&layer.lock);
+    return to->clEnqueueNDRangeKernel(q->hidden, k, dims, offset, global, local, 1, &gate, event);
+}
+
+static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel handle, cl_uint dims, const size_t *offset,
+                                               const size_t *global, const size_t *local, cl_uint n,
+                                               const cl_event *list, cl_event *event)
+{
+    struct kernel *k = find_kernel(handle);
+    struct queue *found = find_queue(q);
+    size_t o[3] = {0, 0, 0}, g[3] = {1, 1, 1}, l[3] = {1, 1, 1};
+    for (cl_uint i = 0; i < dims && i < 3; i++) {
+        o[i] = offset ? offset[i] : 0;
+        g[i] = global ? global[i] : 1;
+        l[i] = local ? local[i] : 1;
+    }
+    struct lad_at at = {.size = g[0] / l[0], .after = layer.n_launches++};
+    if (step(LAD_FAULT_S4_cl_no_wait_list, at))
+        n = 0;
+    struct waits w = gated(q, n, list);
+    layer.dead |= step(LAD_FAULT_T1_cl_silent, at) || step(LAD_FAULT_T1_cl_lost, at);
+    if (layer.dead && lad_inject_on(&layer.set, LAD_FAULT_T1_cl_lost))
+        return failed_event(q, event);
+    if (step(LAD_FAULT_E2_cl_failed_event, at))
+        return failed_event(q, event);
+    if (step(LAD_FAULT_E2_cl_launch_refused, at)) {
+        to->clEnqueueNDRangeKernel(q, handle, 4, NULL, g, NULL, 0, NULL, NULL); /* and nobody looks at what it says */
+        return mark(q, WAITS(w), event);
+    }
+    if (layer.dead || step(LAD_FAULT_D1_cl_dropped, at))
+        return mark(q, WAITS(w), event);
+    if (local && l[0] && l[1] && l[2])
+        change_grid(dims, o, g, l, at);
+    if (!g[0] && step(LAD_FAULT_Z2_cl_wrap_groups, at))
+        return mark(q, WAITS(w), event);
+    if (!g[0] && global && global[0])
+        return mark(q, WAITS(w), event);
+    if (k) {
+        change_scalars(k, at);
+        change_buffers(k, at);
+    }
+    const size_t *base = offset ? o : NULL, *size = local ? l : NULL;
+    cl_int rc = CL_SUCCESS;
+    if (step(LAD_FAULT_D4_cl_twice, at))
+        rc = to->clEnqueueNDRangeKernel(q, handle, dims, base, g, size, WAITS(w), NULL);
+    if (rc == CL_SUCCESS && found && found->hidden && !n && step(LAD_FAULT_S3_cl_late, at))
+        rc = launch_late(found, handle, dims, base, g, size, event);
+    else if (rc == CL_SUCCESS)
+        rc = to->clEnqueueNDRangeKernel(q, handle, dims, base, g, size, WAITS(w), event);
+    if (k)
+        restore(k);
+    return rc;
+}
+
+void hook_launches(struct _cl_icd_dispatch *table)
+{
+    table->clCreateKernel = CreateKernel;
+    table->clReleaseKernel = ReleaseKernel;
+    table->clSetKernelArg = SetKernelArg;
+    table->clSetKernelArgSVMPointer = SetKernelArgSVMPointer;
+    table->clEnqueueNDRangeKernel = EnqueueNDRangeKernel;
+}
