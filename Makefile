@@ -33,7 +33,7 @@ backends := $(sort $(filter-out layers,$(basename $(notdir $(filter-out %_test.c
 reports := $(filter-out clean body show tally,$(basename $(notdir $(filter-out %_test.c,$(wildcard reports/*.c)))))
 commands := $(patsubst cmd_%,%,$(basename $(notdir $(wildcard harness/cmd_*.c))))
 sources := $(filter-out %_test.c,$(wildcard harness/*.c harness/probes/*.c harness/vm/*.c kernels/vm_*.c backends/*.c backends/*/*.c reports/*.c))
-sources := $(filter-out backends/layers/cl_% backends/layers/%_layer.c,$(sources))
+sources := $(filter-out backends/layers/vk_%.c backends/layers/cl_%.c,$(sources))
 objects := $(sources:%.c=$(B)/%.o) $(kernels:%=$(B)/kernels/%.o)
 core := $(filter-out $(B)/harness/main.o,$(objects))
 tests := $(patsubst %.c,$(B)/%,$(wildcard harness/*_test.c harness/vm/*_test.c backends/*_test.c backends/*/*_test.c reports/*_test.c kernels/*_test.c))
@@ -54,9 +54,9 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(all_cflags) -c -o $@ $<
 
 # Layers of faults, for any program: libc only, and nothing to be seen of them but the loaders' way in.
-$(B)/layers/libVkLayer_gpuladder_fault.so: $(addprefix backends/layers/,vk_layer.c inject.c spirv.c)
+$(B)/layers/libVkLayer_gpuladder_fault.so: $(wildcard backends/layers/vk_*.c) backends/layers/inject.c
 $(B)/layers/libgpuladder_fault_cl.so: $(wildcard backends/layers/cl_*.c) backends/layers/inject.c
-$(B)/layers/%.so: $(wildcard backends/layers/*.h) backends/layers/faults.def
+$(B)/layers/%.so: $(wildcard backends/layers/*.h backends/layers/*.def)
 	@mkdir -p $(@D)
 	@echo "  layer $@"
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small, wrong changes to a SPIR-V module: what is taken away becomes no-operations, so that nothing moves. */
-#include "spirv.h"
+#include "vk_spirv.h"
 #include <stdlib.h>
 
 enum { HEADER = 5, NOP = 1 << 16 };

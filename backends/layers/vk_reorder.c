@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command buffers, and the commands in them that wait for the next barrier to be issued in reverse. */
+#include "vk_layer.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct cmd *layer_cmd(struct device *d, VkCommandBuffer handle)
+{
+    for (size_t i = 0; i < d->n_cmds; i++)
+        if (d->cmd[i]->handle == handle)
+            return d->cmd[i];
+    d->cmd = layer_grow(d->cmd, d->n_cmds, &d->cmd_room, sizeof *d->cmd);
+    struct cmd *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->handle = handle;
+    d->cmd[d->n_cmds++] = c;
+    return c;
+}
+
+static void bind_state(struct device *d, VkCommandBuffer handle, const struct held *h)
+{
+    if (h->pipeline)
+        d->CmdBindPipeline(handle, VK_PIPELINE_BIND_POINT_COMPUTE, h->pipeline);
+    if (h->n_sets)
+        d->CmdBindDescriptorSets(handle, VK_PIPELINE_BIND_POINT_COMPUTE, h->layout, 0, h->n_sets, h->set, h->n_dynamic,
+                                 h->dynamic);
+    if (h->push_bytes)
+        d->CmdPushConstants(handle, h->push_layout, h->stages, 0, h->push_bytes, h->push);
+}
+
+static void issue(struct device *d, VkCommandBuffer handle, const struct held *h)
+{
+    static const uint32_t none[3];
+    switch (h->kind) {
+    case DISPATCH:
+        if (memcmp(h->grid, none, sizeof none))
+            d->CmdDispatchBase(handle, h->grid[0], h->grid[1], h->grid[2], h->grid[3], h->grid[4], h->grid[5]);
+        else
+            d->CmdDispatch(handle, h->grid[3], h->grid[4], h->grid[5]);
+        break;
+    case INDIRECT:
+        d->CmdDispatchIndirect(handle, h->from, h->offset);
+        break;
+    case FILL:
+        d->CmdFillBuffer(handle, h->to, h->offset, h->bytes, h->word);
+        break;
+    case COPY:
+        d->CmdCopyBuffer(handle, h->from, h->to, 1, &h->region);
+        break;
+    }
+}
+
+/* What waits, last first; then everything is bound as the program believes it is. */
+void layer_flush(struct device *d, struct cmd *c)
+{
+    if (!c->n)
+        return;
+    while (c->n) {
+        const struct held *h = &c->held[--c->n];
+        if (h->kind == DISPATCH || h->kind == INDIRECT)
+            bind_state(d, c->handle, h);
+        issue(d, c->handle, h);
+    }
+    bind_state(d, c->handle, &c->now);
+}
+
+void layer_put(struct device *d, VkCommandBuffer handle, const struct held *what)
+{
+    struct cmd *c = layer_cmd(d, handle);
+    struct held h = *what;
+    if (!layer.reorder || c->strange) {
+        issue(d, handle, &h);
+        return;
+    }
+    struct held with = c->now;
+    with.kind = h.kind;
+    memcpy(with.grid, h.grid, sizeof h.grid);
+    with.from = h.from;
+    with.to = h.to;
+    with.offset = h.offset;
+    with.bytes = h.bytes;
+    with.word = h.word;
+    with.region = h.region;
+    c->held = layer_grow(c->held, c->n, &c->room, sizeof *c->held);
+    c->held[c->n++] = with;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_BeginCommandBuffer(VkCommandBuffer handle, const VkCommandBufferBeginInfo *info)
+{
+    struct device *d = layer_enter(handle);
+    struct cmd *c = layer_cmd(d, handle);
+    struct held *held = c->held;
+    size_t room = c->room;
+    layer_settle(d);
+    *c = (struct cmd){.handle = handle, .held = held, .room = room};
+    LEAVE(d->BeginCommandBuffer(handle, info));
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_EndCommandBuffer(VkCommandBuffer handle)
+{
+    struct device *d = layer_enter(handle);
+    layer_flush(d, layer_cmd(d, handle));
+    LEAVE(d->EndCommandBuffer(handle));
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_FreeCommandBuffers(VkDevice device, VkCommandPool pool, uint32_t n,
+                                                    const VkCommandBuffer *handles)
+{
+    struct device *d = layer_enter(device);
+    layer_settle(d);
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t k = 0; k < d->n_cmds; k++)
+            if (d->cmd[k]->handle == handles[i]) {
+                free(d->cmd[k]->held);
+                free(d->cmd[k]);
+                d->cmd[k] = d->cmd[--d->n_cmds];
+                break;
+            }
+    d->FreeCommandBuffers(device, pool, n, handles);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdPipelineBarrier(VkCommandBuffer handle, VkPipelineStageFlags from,
+                                                    VkPipelineStageFlags to, VkDependencyFlags flags, uint32_t n,
+                                                    const VkMemoryBarrier *memory, uint32_t n_buffers,
+                                                    const VkBufferMemoryBarrier *buffers, uint32_t n_images,
+                                                    const VkImageMemoryBarrier *images)
+{
+    struct device *d = layer_enter(handle);
+    if (!HIT(d, S3_vk_no_barrier)) {
+        layer_flush(d, layer_cmd(d, handle));
+        d->CmdPipelineBarrier(handle, from, to, flags, n, memory, n_buffers, buffers, n_images, images);
+    }
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdPipelineBarrier2(VkCommandBuffer handle, const VkDependencyInfo *info)
+{
+    struct device *d = layer_enter(handle);
+    if (!HIT(d, S3_vk_no_barrier)) {
+        layer_flush(d, layer_cmd(d, handle));
+        d->CmdPipelineBarrier2(handle, info);
+    }
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdWaitEvents(VkCommandBuffer handle, uint32_t n, const VkEvent *events,
+                                               VkPipelineStageFlags from, VkPipelineStageFlags to, uint32_t n_memory,
+                                               const VkMemoryBarrier *memory, uint32_t n_buffers,
+                                               const VkBufferMemoryBarrier *buffers, uint32_t n_images,
+                                               const VkImageMemoryBarrier *images)
+{
+    struct device *d = layer_enter(handle);
+    layer_flush(d, layer_cmd(d, handle));
+    d->CmdWaitEvents(handle, n, events, from, to, n_memory, memory, n_buffers, buffers, n_images, images);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdExecuteCommands(VkCommandBuffer handle, uint32_t n, const VkCommandBuffer *inner)
+{
+    struct device *d = layer_enter(handle);
+    layer_flush(d, layer_cmd(d, handle));
+    d->CmdExecuteCommands(handle, n, inner);
+    layer_leave();
+}
+
+/* What it binds cannot be bound again later: from here on this command buffer is left as it is. */
+VKAPI_ATTR void VKAPI_CALL layer_CmdPushDescriptorSetKHR(VkCommandBuffer handle, VkPipelineBindPoint point,
+                                                         VkPipelineLayout layout, uint32_t set, uint32_t n,
+                                                         const VkWriteDescriptorSet *writes)
+{
+    struct device *d = layer_enter(handle);
+    struct cmd *c = layer_cmd(d, handle);
+    layer_flush(d, c);
+    c->strange = true;
+    d->CmdPushDescriptorSetKHR(handle, point, layout, set, n, writes);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdWriteTimestamp(VkCommandBuffer handle, VkPipelineStageFlagBits stage,
+                                                   VkQueryPool pool, uint32_t query)
+{
+    struct device *d = layer_enter(handle);
+    layer_flush(d, layer_cmd(d, handle));
+    d->CmdWriteTimestamp(handle, stage, pool, query);
+    layer_leave();
+}
