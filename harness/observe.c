@@ -287,7 +287,7 @@ static bool has_factor(const struct scan *s)
 
 static int64_t find_shift(const struct scan *s)
 {
-    for (int64_t k = 1; k <= 4096 && (uint64_t)k < s->n; k++)
+    for (int64_t k = 1; k <= 4096 && (uint64_t)k < s->wrong; k++)
         for (int sign = -1; sign <= 1; sign += 2) {
             uint64_t hits = 0, tried = 0, changes = 0, was = 0; /* equal values say nothing of places */
             for (uint64_t i = s->first; i <= s->last && tried < 32; i++) {
@@ -376,7 +376,7 @@ static bool in_blocks(const struct scan *s)
 static void observe_place(struct lad_point *p, const struct scan *s)
 {
     bool kept = s->of['P'] == s->wrong, zero = s->of['0'] == s->wrong;
-    uint64_t period, right = 0;
+    uint64_t period, right = 0, more = 0;
     if (s->n * lad_type_bytes(s->type) < 4 && s->of['H'])
         return; /* a part of a mark is no mark */
     if (s->of['H'] == s->wrong && !s->right)
@@ -413,19 +413,21 @@ static void observe_place(struct lad_point *p, const struct scan *s)
         see(p, LAD_OBS_OUT_HEAD, s->name, (int64_t)s->wrong);
         return;
     }
-    period = s->contiguous || ((kept || zero) && in_blocks(s)) ? 0 : find_period(s);
-    if (period) {
-        while (right < period && !is_bad(s, right))
-            right++;
-        uint64_t more = 0;
-        for (uint64_t i = right; i < period; i++)
-            more += !is_bad(s, i);
-        if (kept && !more && right && s->lanes > 1 && period == s->lanes)
-            see(p, right == 1 ? LAD_OBS_OUT_ONE_PER_GROUP : LAD_OBS_OUT_GROUP_PREFIX, s->name, (int64_t)right);
-        else
-            see(p, LAD_OBS_OUT_EVERY, s->name, (int64_t)period);
-    } else if ((kept || zero) && in_blocks(s)) {
+    bool blocks = (kept || zero) && in_blocks(s);
+    period = s->contiguous ? 0 : find_period(s);
+    while (right < period && !is_bad(s, right))
+        right++;
+    for (uint64_t i = right; i < period; i++)
+        more += !is_bad(s, i);
+    bool by_group = kept && !more && right && s->lanes > 1 && period == s->lanes;
+    if (by_group)
+        see(p, right == 1 ? LAD_OBS_OUT_ONE_PER_GROUP : LAD_OBS_OUT_GROUP_PREFIX, s->name, (int64_t)right);
+    else if (period && !blocks)
+        see(p, LAD_OBS_OUT_EVERY, s->name, (int64_t)period);
+    if (blocks) {
         see(p, LAD_OBS_OUT_BLOCKS, s->name, 64);
+    } else if (period) {
+        return;
     } else if (kept) {
         see(p, LAD_OBS_OUT_KEPT_SOME, s->name, (int64_t)s->wrong);
     } else if (s->wrong * 4 < s->n) {

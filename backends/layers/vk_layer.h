@@ -70,6 +70,7 @@ struct device {
     struct {
         VkShaderModule handle;
         uint64_t key;
+        unsigned widths; /* SPIRV_WIDE, SPIRV_SMALL */
     } module[MOST];
     size_t n_modules;
     struct {

@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* A cache knows a module by what it holds: handles come again. */
-static void note_module(struct device *d, VkShaderModule module, const uint32_t *code, size_t n)
+static void note_module(struct device *d, VkShaderModule module, const struct lad_spirv *m)
 {
     uint64_t key = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++)
-        key = (key ^ code[i]) * 1099511628211u;
+    for (size_t i = 0; i < m->n; i++)
+        key = (key ^ m->word[i]) * 1099511628211u;
     size_t at = 0;
     while (at < d->n_modules && d->module[at].handle != module)
         at++;
@@ -19,6 +19,7 @@ static void note_module(struct device *d, VkShaderModule module, const uint32_t 
     d->n_modules += at == d->n_modules;
     d->module[at].handle = module;
     d->module[at].key = key;
+    d->module[at].widths = lad_spirv_widths(m);
 }
 
 static uint64_t key_of_module(const struct device *d, VkShaderModule module)
@@ -29,32 +30,78 @@ static uint64_t key_of_module(const struct device *d, VkShaderModule module)
     return 0;
 }
 
+static unsigned widths_of_module(const struct device *d, VkShaderModule module)
+{
+    for (size_t i = 0; i < d->n_modules; i++)
+        if (d->module[i].handle == module)
+            return d->module[i].widths;
+    return 0;
+}
+
+static void edit_shared(struct device *d, struct lad_spirv *m, struct lad_at at)
+{
+    struct lad_inject *f;
+    if ((f = HIT_AT(d, W1_vk_no_barrier, at)))
+        lad_edit_lose_barriers(m, (uint32_t)PARAM(f, "which"));
+    if ((f = HIT_AT(d, W2_vk_early_return, at)))
+        lad_edit_return(m, (uint32_t)PARAM(f, "lanes"), (uint32_t)PARAM(f, "barrier"));
+    if ((f = HIT_AT(d, W3_vk_width, at)) && PARAM(f, "width"))
+        lad_edit_lanes(m, (uint32_t)PARAM(f, "width"));
+    if (HIT_AT(d, W3_vk_one_lane, at))
+        lad_edit_one_lane(m);
+    if ((f = HIT_AT(d, W4_vk_short, at)) && PARAM(f, "items"))
+        lad_edit_wrap_shared(m, (uint32_t)PARAM(f, "items"));
+    if (HIT_AT(d, W4_vk_overlap, at))
+        lad_edit_overlap_shared(m);
+    if ((f = HIT_AT(d, W5_vk_torn, at)))
+        lad_edit_torn(m, (uint32_t)PARAM(f, "set"));
+    if (HIT_AT(d, W5_vk_torn_shared, at))
+        lad_edit_torn(m, SPIRV_SHARED);
+    if ((f = HIT_AT(d, W5_vk_lost, at)))
+        lad_edit_no_atomics(m, (uint32_t)PARAM(f, "set"));
+}
+
+static void edit_arithmetic(struct device *d, struct lad_spirv *m, struct lad_at at)
+{
+    enum { FADD = 129, FSUB = 131, FMUL = 133 };
+    struct lad_inject *f;
+    if (HIT_AT(d, M1_vk_fadd, at))
+        lad_edit_replace(m, FADD, FSUB);
+    if (HIT_AT(d, M1_vk_fmul, at))
+        lad_edit_replace(m, FMUL, FADD);
+    if (HIT_AT(d, N1_vk_half_sums, at))
+        lad_edit_half(m, FADD);
+    if (HIT_AT(d, N1_vk_half_products, at))
+        lad_edit_half(m, FMUL);
+    if ((f = HIT_AT(d, N2_vk_loose_products, at)))
+        lad_edit_loose(m, FMUL, (uint32_t)PARAM(f, "units"));
+    if (HIT_AT(d, N2_vk_no_nan, at))
+        lad_edit_no_nan(m);
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL layer_CreateShaderModule(VkDevice device, const VkShaderModuleCreateInfo *info,
                                                         const VkAllocationCallbacks *cb, VkShaderModule *module)
 {
     struct device *d = layer_enter(device);
     VkShaderModuleCreateInfo own = *info;
-    size_t n = info->codeSize / 4;
-    uint32_t *code = malloc(info->codeSize);
+    struct lad_spirv m = {malloc(info->codeSize), info->codeSize / 4};
+    struct lad_at at = {.size = info->codeSize};
     struct lad_inject *f;
-    if (!code)
+    if (!m.word)
         abort();
-    memcpy(code, info->pCode, n * 4);
-    own.pCode = code;
-    if ((f = HIT(d, C4_vk_lost_store, .size = info->codeSize)))
-        lad_spirv_lose_store(code, n, (uint32_t)PARAM(f, "set"));
-    if (HIT(d, W1_vk_no_barrier, .size = info->codeSize))
-        lad_spirv_lose_barriers(code, n);
-    if ((f = HIT(d, B5_vk_array_stride, .size = info->codeSize)))
-        lad_spirv_stride(code, n, (uint32_t)PARAM(f, "from"), (uint32_t)PARAM(f, "to"));
-    if (HIT(d, M1_vk_fadd, .size = info->codeSize))
-        lad_spirv_replace(code, n, 129, 131); /* OpFAdd, OpFSub */
-    if (HIT(d, M1_vk_fmul, .size = info->codeSize))
-        lad_spirv_replace(code, n, 133, 129); /* OpFMul, OpFAdd */
+    memcpy(m.word, info->pCode, m.n * 4);
+    if ((f = HIT_AT(d, C4_vk_lost_store, at)))
+        lad_edit_lose_store(&m, (uint32_t)PARAM(f, "set"));
+    if ((f = HIT_AT(d, B5_vk_array_stride, at)))
+        lad_edit_stride(&m, (uint32_t)PARAM(f, "from"), (uint32_t)PARAM(f, "to"));
+    edit_shared(d, &m, at);
+    edit_arithmetic(d, &m, at);
+    own.pCode = m.word;
+    own.codeSize = m.n * 4;
     VkResult result = d->CreateShaderModule(device, &own, cb, module);
     if (result == VK_SUCCESS)
-        note_module(d, *module, code, n);
-    free(code);
+        note_module(d, *module, &m);
+    free(m.word);
     LEAVE(result);
 }
 
@@ -121,7 +168,9 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_CreateComputePipelines(VkDevice device, VkP
         if (lad_inject_on(&d->set, LAD_FAULT_C1_vk_key_without_constants) && HIT(d, C1_vk_key_without_constants))
             one.stage.pSpecializationInfo = first_constants(d, one.stage.module, one.stage.pSpecializationInfo);
         change_constants(d, &one, &own, map, data);
-        if (HIT(d, E2_vk_empty_pipeline)) {
+        unsigned widths = widths_of_module(d, one.stage.module);
+        if (HIT(d, E2_vk_empty_pipeline) || (widths & SPIRV_WIDE && HIT(d, C3_vk_no_wide_types)) ||
+            (widths & SPIRV_SMALL && HIT(d, C3_vk_no_small_types))) {
             VkShaderModuleCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
                                                 .codeSize = lad_spirv_nothing_bytes,
                                                 .pCode = lad_spirv_nothing};

@@ -1,81 +1,146 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small, wrong changes to a SPIR-V module: what is taken away becomes no-operations, so that nothing moves. */
+/* Reading a SPIR-V module, and putting words into it. */
 #include "vk_spirv.h"
 #include <stdlib.h>
+#include <string.h>
 
-enum { HEADER = 5, NOP = 1 << 16 };
-enum { OP_STORE = 62, OP_ACCESS_CHAIN = 65, OP_IN_BOUNDS = 66, OP_DECORATE = 71, OP_CONTROL_BARRIER = 224 };
-enum { ARRAY_STRIDE = 6, DESCRIPTOR_SET = 34 };
+enum { HEADER = 5, BOUND = 3, MOST_IDS = 1 << 22 };
+enum { OP_CONSTANT = 43, OP_COPY = 83 };
+enum { BUILT_IN = 11, DESCRIPTOR_SET = 34, WORKGROUP = 4 };
 
-/* Opcode at *at, its length in *length; 0 at the end or where the module is broken. */
-static uint32_t next_op(const uint32_t *words, size_t n, size_t *at, uint32_t *length)
+bool lad_spirv_next(const struct lad_spirv *m, struct lad_op *op)
 {
-    *at = *at ? *at + *length : HEADER;
-    if (*at >= n)
-        return 0;
-    *length = words[*at] >> 16;
-    return *length && *length <= n - *at ? words[*at] & 0xFFFF : 0;
+    op->at = op->at ? op->at + op->length : HEADER;
+    if (op->at >= m->n)
+        return false;
+    op->length = m->word[op->at] >> 16;
+    op->code = m->word[op->at] & 0xFFFF;
+    return op->length && op->length <= m->n - op->at;
 }
 
-static void erase(uint32_t *words, uint32_t length)
+void lad_spirv_splice(struct lad_spirv *m, struct lad_op *op, const uint32_t *with, size_t n)
 {
-    for (uint32_t i = 0; i < length; i++)
-        words[i] = NOP;
-}
-
-bool lad_spirv_lose_store(uint32_t *words, size_t n, uint32_t set)
-{
-    uint32_t bound = n > HEADER ? words[3] : 0, length = 0, op;
-    unsigned char *in_set = bound && bound < 1u << 22 ? calloc(bound, 1) : NULL;
-    size_t last = 0;
-    for (size_t at = 0; in_set && (op = next_op(words, n, &at, &length));) {
-        if (op == OP_DECORATE && length == 4 && words[at + 2] == DESCRIPTOR_SET && words[at + 3] == set)
-            in_set[words[at + 1] % bound] = 1;
-        else if ((op == OP_ACCESS_CHAIN || op == OP_IN_BOUNDS) && length > 3 && in_set[words[at + 3] % bound])
-            in_set[words[at + 2] % bound] = 1;
-        else if (op == OP_STORE && in_set[words[at + 1] % bound])
-            last = at;
+    size_t rest = m->n - op->at - op->length;
+    uint32_t *word = n > op->length ? realloc(m->word, (m->n + n - op->length) * sizeof *word) : m->word;
+    if (!word)
+        abort();
+    memmove(word + op->at + n, word + op->at + op->length, rest * sizeof *word);
+    memcpy(word + op->at, with, n * sizeof *word);
+    m->word = word;
+    m->n = op->at + n + rest;
+    for (size_t end = op->at + n; n; op->at += op->length) {
+        op->length = word[op->at] >> 16;
+        op->code = word[op->at] & 0xFFFF;
+        if (op->at + op->length >= end)
+            break;
     }
-    free(in_set);
-    if (last)
-        erase(words + last, words[last] >> 16);
-    return last;
 }
 
-bool lad_spirv_lose_barriers(uint32_t *words, size_t n)
+uint32_t lad_spirv_id(struct lad_spirv *m)
 {
-    uint32_t length = 0, op;
-    bool some = false;
-    for (size_t at = 0; (op = next_op(words, n, &at, &length));)
-        if (op == OP_CONTROL_BARRIER) {
-            erase(words + at, length);
-            length = 1; /* no-operations from here on */
-            some = true;
-        }
-    return some;
+    return m->word[BOUND]++;
 }
 
-bool lad_spirv_stride(uint32_t *words, size_t n, uint32_t from, uint32_t to)
+/* What has to stand before the first function. */
+static void declare(struct lad_spirv *m, const uint32_t *with, size_t n)
 {
-    uint32_t length = 0, op;
-    bool some = false;
-    for (size_t at = 0; (op = next_op(words, n, &at, &length));)
-        if (op == OP_DECORATE && length == 4 && words[at + 2] == ARRAY_STRIDE && words[at + 3] == from) {
-            words[at + 3] = to;
-            some = true;
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (op.code == OP_FUNCTION) {
+            op.length = 0;
+            lad_spirv_splice(m, &op, with, n);
+            return;
         }
-    return some;
 }
 
-bool lad_spirv_replace(uint32_t *words, size_t n, uint32_t from, uint32_t to)
+uint32_t lad_spirv_type(struct lad_spirv *m, enum lad_opcode code, uint32_t bits)
 {
-    uint32_t length = 0, op;
-    for (size_t at = 0; (op = next_op(words, n, &at, &length));)
-        if (op == from) {
-            words[at] = (words[at] & 0xFFFF0000u) | to;
-            return true;
-        }
-    return false;
+    const uint32_t length = code == OP_TYPE_INT ? 4 : code == OP_TYPE_FLOAT ? 3 : 2;
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (op.code == (uint32_t)code && op.length == length && (length < 3 || m->word[op.at + 2] == bits) &&
+            (length < 4 || !m->word[op.at + 3]))
+            return m->word[op.at + 1];
+    const uint32_t with[] = {OP(code, length), lad_spirv_id(m), bits, 0};
+    declare(m, with, length);
+    return with[1];
+}
+
+uint32_t lad_spirv_constant(struct lad_spirv *m, uint32_t type, uint32_t value)
+{
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (op.code == OP_CONSTANT && op.length == 4 && m->word[op.at + 1] == type && m->word[op.at + 3] == value)
+            return m->word[op.at + 2];
+    const uint32_t with[] = {OP(OP_CONSTANT, 4), type, lad_spirv_id(m), value};
+    declare(m, with, 4);
+    return with[2];
+}
+
+uint32_t lad_spirv_builtin(const struct lad_spirv *m, uint32_t which)
+{
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (op.code == OP_DECORATE && op.length == 4 && m->word[op.at + 2] == BUILT_IN && m->word[op.at + 3] == which)
+            return m->word[op.at + 1];
+    return 0;
+}
+
+/* Instructions of which the first two operands are a type and what has it. */
+static bool makes_value(uint32_t code)
+{
+    return code == OP_LOAD || code == OP_EXTRACT || code == OP_COPY || code == 57 || (code >= 109 && code <= 205);
+}
+
+uint32_t lad_spirv_type_of(const struct lad_spirv *m, uint32_t id)
+{
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (makes_value(op.code) && op.length > 2 && m->word[op.at + 2] == id)
+            return m->word[op.at + 1];
+    return 0;
+}
+
+uint32_t lad_spirv_pointee(const struct lad_spirv *m, uint32_t variable)
+{
+    struct lad_op op = {0}, pointer = {0};
+    while (lad_spirv_next(m, &op)) {
+        if (op.code != OP_VARIABLE || m->word[op.at + 2] != variable)
+            continue;
+        while (lad_spirv_next(m, &pointer))
+            if (pointer.code == OP_TYPE_POINTER && m->word[pointer.at + 1] == m->word[op.at + 1])
+                return m->word[pointer.at + 3];
+    }
+    return 0;
+}
+
+unsigned char *lad_spirv_reach(const struct lad_spirv *m, uint32_t set)
+{
+    uint32_t bound = m->n > HEADER && m->word[BOUND] < MOST_IDS ? m->word[BOUND] : 0;
+    unsigned char *reached = calloc(bound + 1u, 1);
+    struct lad_op op = {0};
+    if (!reached)
+        abort();
+    while (bound && lad_spirv_next(m, &op)) {
+        const uint32_t *w = m->word + op.at;
+        if (op.code == OP_DECORATE && op.length == 4 && w[2] == DESCRIPTOR_SET && w[3] == set)
+            reached[w[1] % bound] = 1;
+        else if (op.code == OP_VARIABLE && op.length > 3 && set == SPIRV_SHARED && w[3] == WORKGROUP)
+            reached[w[2] % bound] = 1;
+        else if ((op.code == OP_ACCESS_CHAIN || op.code == OP_IN_BOUNDS) && op.length > 3 && reached[w[3] % bound])
+            reached[w[2] % bound] = 1;
+    }
+    return reached;
+}
+
+unsigned lad_spirv_widths(const struct lad_spirv *m)
+{
+    unsigned widths = 0;
+    struct lad_op op = {0};
+    while (lad_spirv_next(m, &op))
+        if (op.code == OP_TYPE_INT || op.code == OP_TYPE_FLOAT)
+            widths |= m->word[op.at + 2] == 64 ? SPIRV_WIDE : m->word[op.at + 2] < 32 ? SPIRV_SMALL : 0u;
+    return widths;
 }
 
 /* OpCapability Shader, memory model, entry point "main", LocalSize 1 1 1, void main() {} */
