@@ -47,7 +47,7 @@ bool lad_cl_describe(struct lad_cl_device *, uint32_t platform_index, struct lad
 
 /* ---- device.c ------------------------------------------------------------------------------------------------ */
 
-enum { LAD_CL_QUEUES = 2, LAD_CL_MESSAGES = 16 };
+enum { LAD_CL_QUEUES = 8, LAD_CL_MESSAGES = 16 };
 
 struct lad_cl_queue {
     cl_command_queue queue; /* in order, with profiling; created when first used */

@@ -129,7 +129,7 @@ static bool open_sides(struct race *x)
 /* A launch and what the host has to do after it. */
 static bool launch(struct race *x, bool asks)
 {
-    if (!(asks ? lad_vm_device_launch(x->device) : lad_vm_device_step(x->device)))
+    if (!(asks ? lad_vm_device_launch(x->device) : lad_vm_device_step(&x->device, 1)))
         return lad_vm_api_failed(&x->setup, x->gpu, "launching");
     x->launches++;
     lad_vm_drain(x->host);

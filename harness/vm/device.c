@@ -221,7 +221,7 @@ static struct lad_kernel *get_kernel(struct lad_gpu *gpu, const char *name)
 }
 
 static bool record(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
-                   const uint32_t *scalars)
+                   const uint32_t *scalars, uint32_t queue)
 {
     struct lad_bind binds[VM_TABLES + COMPANIONS + 1];
     memset(binds, 0, sizeof binds);
@@ -236,26 +236,18 @@ static bool record(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t 
                                 .groups = {(items + VM_GROUP - 1) / VM_GROUP, 1, 1},
                                 .binds = binds,
                                 .scalars = scalars,
+                                .queue = queue,
                                 .reach = reach,
                                 .n_reach = table ? n_reach : 0};
     d->figures.dispatches++;
-    return lad_gpu_dispatch(d->gpu, &what) && lad_gpu_barrier(d->gpu);
+    return lad_gpu_dispatch(d->gpu, &what);
 }
 
-static bool dispatch(struct lad_vm_device *d, struct lad_kernel *kernel, uint32_t items, struct lad_buf *also,
-                     const uint32_t *scalars)
+bool lad_vm_device_record(struct lad_vm_device *d, bool resume, size_t turn)
 {
-    uint64_t start = lad_now_ns();
-    if (!record(d, kernel, items, also, scalars) || !lad_gpu_wait(d->gpu))
-        return false;
-    d->figures.dispatch_ns += lad_now_ns() - start;
-    return true;
-}
-
-bool lad_vm_device_record(struct lad_vm_device *d, bool resume)
-{
+    uint64_t queues = d->gpu->info.cap[LAD_CAP_QUEUES];
     uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), resume, 0, 1};
-    return record(d, d->kernel, d->image->shape.count, NULL, scalars);
+    return record(d, d->kernel, d->image->shape.count, NULL, scalars, queues ? (uint32_t)(turn % queues) : 0);
 }
 
 static enum lad_vm_fate describe(const struct lad_gpu *gpu, const char *doing, struct lad_vm_why *why)
@@ -348,16 +340,15 @@ bool lad_vm_device_look(struct lad_vm_device *d, enum lad_vm_binding how, struct
     uint32_t scalars[3] = {PROBE_ITEMS, 0, 1}, got[PROBE_WORDS];
     enum lad_vm_binding was = d->image->shape.binding;
     struct lad_kernel *kernel = get_kernel(d->gpu, probes[how]);
-    uint64_t dispatches = d->figures.dispatches, dispatch_ns = d->figures.dispatch_ns;
+    uint64_t dispatches = d->figures.dispatches;
     plant_probe(got);
     if (!kernel || (!d->seen && !(d->seen = make_buf(d, sizeof got, false))) || !lad_vm_device_push(d) ||
         !lad_gpu_plant(d->gpu, d->seen, 0, got, sizeof got))
         return false;
     d->image->shape.binding = how;
-    bool ok = dispatch(d, kernel, PROBE_ITEMS, d->seen, scalars);
+    bool ok = record(d, kernel, PROBE_ITEMS, d->seen, scalars, 0) && lad_gpu_barrier(d->gpu) && lad_gpu_wait(d->gpu);
     d->image->shape.binding = was;
     d->figures.dispatches = dispatches;
-    d->figures.dispatch_ns = dispatch_ns;
     if (!ok || !lad_gpu_read(d->gpu, d->seen, 0, got, sizeof got))
         return false;
     judge_probe(d, got, sight);
@@ -452,38 +443,77 @@ static bool pull_signs(struct lad_vm_device *d)
     return d->quiet || pull_range(d, ring, 0, ring->bytes);
 }
 
-static bool launch(struct lad_vm_device *d)
+bool lad_vm_device_late(struct lad_gpu *gpu)
 {
-    uint32_t count = d->image->shape.count, left = 1;
-    uint32_t scalars[5] = {d->want.fuel ? d->want.fuel : FUEL, (uint32_t)(d->work_at / 4), 0, 0, 1};
-    if (!d->quiet && !lad_vm_device_push(d))
+    if (!gpu->deadline_ns || lad_now_ns() <= gpu->deadline_ns)
         return false;
-    d->figures.launches++;
-    while (left) {
-        if (d->gpu->deadline_ns && lad_now_ns() > d->gpu->deadline_ns) {
-            d->gpu->fail = (struct lad_fail){
-                .call = "launch", .code = "LATE", .text = "instances were still unfinished at the deadline"};
+    gpu->fail =
+        (struct lad_fail){.call = "launch", .code = "LATE", .text = "instances were still unfinished at the deadline"};
+    return true;
+}
+
+/* Reads whether an instance is still unfinished. */
+static bool look_unfinished(struct lad_vm_device *d)
+{
+    uint32_t count = d->image->shape.count, left = 0;
+    if (!lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at, d->unfinished, (size_t)count * 4))
+        return false;
+    for (uint32_t g = 0; g < count; g++)
+        left |= d->unfinished[g];
+    d->through = !left;
+    return true;
+}
+
+/* One dispatch of each that is not through with its launch. */
+static bool dispatch(struct lad_vm_device *const *all, size_t n, bool resume)
+{
+    struct lad_gpu *gpu = all[0]->gpu;
+    uint64_t start = lad_now_ns();
+    for (size_t i = 0; i < n; i++)
+        if (!all[i]->through && !lad_vm_device_record(all[i], resume, i))
             return false;
-        }
-        if (!dispatch(d, d->kernel, count, NULL, scalars) ||
-            !lad_gpu_read(d->gpu, d->companion[C_ARENA], d->work_at, d->unfinished, (size_t)count * 4))
+    if (!lad_gpu_barrier(gpu) || !lad_gpu_wait(gpu))
+        return false;
+    uint64_t took = lad_now_ns() - start;
+    for (size_t i = 0; i < n; i++) {
+        if (all[i]->through)
+            continue;
+        all[i]->figures.dispatch_ns += took;
+        if (!look_unfinished(all[i]))
             return false;
-        scalars[2] = 1; /* from the second dispatch on */
-        left = 0;
-        for (uint32_t g = 0; g < count; g++)
-            left |= d->unfinished[g];
+    }
+    return true;
+}
+
+static bool launch(struct lad_vm_device *const *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i]->quiet && !lad_vm_device_push(all[i]))
+            return false;
+        all[i]->figures.launches++;
+        all[i]->through = false;
+    }
+    for (bool resume = false, left = n > 0; left; resume = true) {
+        if (lad_vm_device_late(all[0]->gpu) || !dispatch(all, n, resume))
+            return false;
+        left = false;
+        for (size_t i = 0; i < n; i++)
+            left |= !all[i]->through;
     }
     return true;
 }
 
 bool lad_vm_device_launch(struct lad_vm_device *d)
 {
-    return launch(d) && pull(d);
+    return launch(&d, 1) && pull(d);
 }
 
-bool lad_vm_device_step(struct lad_vm_device *d)
+bool lad_vm_device_step(struct lad_vm_device *const *all, size_t n)
 {
-    return launch(d) && pull_signs(d);
+    bool ok = launch(all, n);
+    for (size_t i = 0; i < n; i++)
+        ok = ok && pull_signs(all[i]);
+    return ok;
 }
 
 bool lad_vm_device_pull(struct lad_vm_device *d)

@@ -35,6 +35,7 @@ struct lad_vm_device {
     struct lad_vm_part part[PARTS];
     int n_parts;
     bool uploaded, quiet;        /* quiet: since the last launch the host has had nothing to change */
+    bool through;                /* with the launch in hand */
     uint32_t params[VM_P_WORDS]; /* as the device has them */
     uint64_t work_at;            /* bytes into the arena's buffer */
     uint32_t *unfinished;        /* a word per instance */
@@ -45,7 +46,9 @@ struct lad_vm_device {
 
 /* What the host has changed goes up: parameters, and of each part the range that it has touched. */
 bool lad_vm_device_push(struct lad_vm_device *);
-/* Hands over a dispatch of the kernel, without waiting; resume: the launch goes on. */
-bool lad_vm_device_record(struct lad_vm_device *, bool resume);
+/* Hands over a dispatch of the kernel, without a barrier behind it; resume: the launch goes on. Those of different turns
+ * may run at the same time where the device can. */
+bool lad_vm_device_record(struct lad_vm_device *, bool resume, size_t turn);
+bool lad_vm_device_late(struct lad_gpu *); /* is the deadline over? Then gpu->fail says so */
 
 #endif

@@ -85,15 +85,6 @@ static bool take(struct lad_vm_device *d, const char *from)
     return true;
 }
 
-static bool is_late(struct lad_gpu *gpu)
-{
-    if (!gpu->deadline_ns || lad_now_ns() <= gpu->deadline_ns)
-        return false;
-    gpu->fail =
-        (struct lad_fail){.call = "launch", .code = "LATE", .text = "instances were still unfinished at the deadline"};
-    return true;
-}
-
 bool lad_vm_device_launch_all(struct lad_vm_device *const *all, size_t n, struct lad_vm_inbox *in)
 {
     struct lad_vm_device **todo = malloc(n * sizeof *todo);
@@ -109,9 +100,10 @@ bool lad_vm_device_launch_all(struct lad_vm_device *const *all, size_t n, struct
     for (bool resume = false; ok && n; resume = true) {
         uint64_t at = 0;
         size_t left = 0;
-        ok = !is_late(gpu);
+        ok = !lad_vm_device_late(gpu);
         for (size_t i = 0; i < n && ok; i++)
-            ok = lad_vm_device_record(todo[i], resume);
+            ok = lad_vm_device_record(todo[i], resume, i);
+        ok = ok && lad_gpu_barrier(gpu);
         for (size_t i = 0; i < n && ok; i++)
             ok = collect(todo[i], in, &at);
         ok = ok && lad_gpu_barrier(gpu) && lad_gpu_wait(gpu) && lad_gpu_read(gpu, in->buf, 0, in->host, at);

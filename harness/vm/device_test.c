@@ -149,7 +149,7 @@ static void nothing_new(void)
     CU_ASSERT(n_made >= 9); /* the counter counts */
     n_made = 0;
     for (int i = 0; i < 20 && !lad_vm_over(image); i++) {
-        CU_ASSERT(i % 2 ? lad_vm_device_step(d) : lad_vm_device_launch(d));
+        CU_ASSERT(i % 2 ? lad_vm_device_step(&d, 1) : lad_vm_device_launch(d));
         lad_vm_drain(host);
     }
     CU_ASSERT(lad_vm_over(image));
@@ -172,11 +172,11 @@ static uint64_t idle_ns(unsigned n_proc)
     *LAD_VM_U32(image, halt_mode, 0) = VM_HALT_FINISH;
     struct lad_vm_device *d = lad_vm_device_open(&gpu, image, NULL, NULL, &why);
     CU_ASSERT_FATAL(d != NULL);
-    CU_ASSERT(lad_vm_device_step(d));
+    CU_ASSERT(lad_vm_device_step(&d, 1));
     CU_ASSERT(lad_vm_over(image));
     for (int i = 0; i < 200; i++) {
         uint64_t start = lad_now_ns();
-        CU_ASSERT(lad_vm_device_step(d));
+        CU_ASSERT(lad_vm_device_step(&d, 1));
         uint64_t took = lad_now_ns() - start;
         best = took < best ? took : best;
     }

@@ -318,9 +318,10 @@ const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
 /* One launch, of as many dispatches as it takes: what the host changed in the image goes up, what the kernel wrote
  * comes back into it. False: gpu->fail says why. */
 bool lad_vm_device_launch(struct lad_vm_device *);
-/* One launch of which only the status words and the records come back. The host may then drain these and change nothing
- * else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest. */
-bool lad_vm_device_step(struct lad_vm_device *);
+/* One launch of each, side by side, of which only the status words and the records come back. The host may then drain
+ * these and change nothing else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest. All
+ * are of one lad_gpu. */
+bool lad_vm_device_step(struct lad_vm_device *const *, size_t n);
 bool lad_vm_device_pull(struct lad_vm_device *);
 /* device_batch.c: one launch of each, side by side, and all that they wrote read back in one go. `in` is where it
  * arrives, made on first use and given back by lad_vm_inbox_close. All are of one lad_gpu. */
