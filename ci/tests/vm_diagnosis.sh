@@ -43,15 +43,18 @@ sweep() {
     if [ "$status" = "$want" ] && grep -qF -- "$text" flat; then ok "sweep, $what"; else bad "sweep, $what: says '$text'"; fi
 }
 small=(--no-builtin --cases "$here/cases/selftest/vm-sweep.xml")
-sweep "nothing wrong" 0 "1 pass" "${small[@]}"
+sweep "nothing wrong" 0 "2 pass" "${small[@]}"
+ways=("${small[@]}" --only vm-sweep-ways --inject I2.zero-page:min=224720,max=224720)
+sweep "the one way that fails" 1 "step 45x2 (224640 bytes of bytecode) fails in mode table, a copy for each instance" "${ways[@]}"
+sweep "those beside it" 1 "step 45x2 passes in mode packed, one copy for all instances" "${ways[@]}"
 sweep "the first step that fails, and its mode" 1 "step 27 (67392 bytes of bytecode) fails in mode table, a copy for each instance" \
     --only vm-sizes-table --inject I2.zero-page:min=67472,max=67472
 sweep "the last one that held" 1 "bytes = 67392 is the smallest that fails, 64896 the largest below it that passes" \
     --only vm-sizes-table --inject I2.zero-page:min=67472,max=67472
 sweep "its cause" 1 " cause I2 " --only vm-sizes-table --inject I2.zero-page:min=67472,max=67472
 sweep "wrong state" 1 "step 4 (9984 bytes of bytecode) fails in mode table, a copy for each instance: instance 0: of waits for a time is 1" \
-    "${small[@]}" --inject M1.wrong-lane:min=1300
-sweep "a launch that is missing" 1 "instance 0: number of ready processes is 1 (0x1), expected 0" "${small[@]}" --inject D1.dropped:at=7,times=1
+    "${small[@]}" --only vm-sweep-small --inject M1.wrong-lane:min=1300
+sweep "a launch that is missing" 1 "instance 0: number of ready processes is 1 (0x1), expected 0" "${small[@]}" --only vm-sweep-small --inject D1.dropped:at=7,times=1
 
 found=0
 for device in host vk:0 cl:0:0; do

@@ -46,8 +46,8 @@ struct lad_vm_device {
 
 /* What the host has changed goes up: parameters, and of each part the range that it has touched. */
 bool lad_vm_device_push(struct lad_vm_device *);
-/* Hands over a dispatch of the kernel, without a barrier behind it; resume: the launch goes on. Those of different turns
- * may run at the same time where the device can. */
+/* Hands over a dispatch of the kernel, without a barrier behind it; resume: the launch goes on. Those of different
+ * turns may run at the same time where the device can. */
 bool lad_vm_device_record(struct lad_vm_device *, bool resume, size_t turn);
 bool lad_vm_device_late(struct lad_gpu *); /* is the deadline over? Then gpu->fail says so */
 

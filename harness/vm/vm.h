@@ -319,8 +319,8 @@ const uint32_t *lad_vm_device_first_ops(const struct lad_vm_device *);
  * comes back into it. False: gpu->fail says why. */
 bool lad_vm_device_launch(struct lad_vm_device *);
 /* One launch of each, side by side, of which only the status words and the records come back. The host may then drain
- * these and change nothing else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest. All
- * are of one lad_gpu. */
+ * these and change nothing else, so not with programs that wait for an answer (lad_vm_asks), until it pulls the rest.
+ * All are of one lad_gpu. */
 bool lad_vm_device_step(struct lad_vm_device *const *, size_t n);
 bool lad_vm_device_pull(struct lad_vm_device *);
 /* device_batch.c: one launch of each, side by side, and all that they wrote read back in one go. `in` is where it
