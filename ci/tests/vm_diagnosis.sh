@@ -44,7 +44,7 @@ sweep() {
 }
 small=(--no-builtin --cases "$here/cases/selftest/vm-sweep.xml")
 sweep "nothing wrong" 0 "2 pass" "${small[@]}"
-ways=("${small[@]}" --only vm-sweep-ways --inject I2.zero-page:min=224720,max=224720)
+ways=("${small[@]}" --only vm-sweep-ways --inject "I2.zero-page:min=224720,max=224720")
 sweep "the one way that fails" 1 "step 45x2 (224640 bytes of bytecode) fails in mode table, a copy for each instance" "${ways[@]}"
 sweep "those beside it" 1 "step 45x2 passes in mode packed, one copy for all instances" "${ways[@]}"
 sweep "the first step that fails, and its mode" 1 "step 27 (67392 bytes of bytecode) fails in mode table, a copy for each instance" \
