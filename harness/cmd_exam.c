@@ -277,7 +277,7 @@ static int hold_and_show(struct lad_arena *arena, struct lad_options *o, struct 
         return LAD_EXIT_HARNESS;
     lad_catch_signals();
     bool ok = hold(arena, o, cases, alike, exam, run, &s);
-    if (ok && !*o->classes)
+    if (ok)
         ok = climb(arena, o, cases, &devices, exam, &s);
     clear_line(&s);
     exam->time_ns = lad_now_ns() - start;
