@@ -13,6 +13,11 @@ bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, 
 {
     struct lad_buf_desc desc = {.bytes = (bytes + 3) & ~3ull, .mem = by};
     struct lad_buf *copy = lad_gpu_buf(p->gpu, &desc);
+    void *fresh = copy && by != LAD_MEM_DEVICE ? lad_gpu_map(p->gpu, copy, true) : NULL;
+    if (fresh) { /* it may be memory of an earlier copy, with the right values in it */
+        lad_canary_fill(LAD_CANARY_HOST, fresh, desc.bytes, 0);
+        lad_gpu_unmap(p->gpu, copy);
+    }
     bool ok = copy && lad_gpu_copy(p->gpu, from, offset, copy, 0, desc.bytes) && lad_gpu_wait(p->gpu);
     if (ok && by == LAD_MEM_DEVICE) {
         ok = lad_gpu_read(p->gpu, copy, 0, to, bytes);

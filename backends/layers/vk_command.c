@@ -1,62 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors and commands, as the program gives them. */
+/* Commands, as the program gives them. */
 #include "vk_layer.h"
 #include <stdlib.h>
 #include <string.h>
 
-VKAPI_ATTR void VKAPI_CALL layer_UpdateDescriptorSets(VkDevice device, uint32_t n, const VkWriteDescriptorSet *writes,
-                                                      uint32_t n_copies, const VkCopyDescriptorSet *copies)
-{
-    struct device *d = layer_enter(device);
-    VkWriteDescriptorSet *w = malloc((n + 1) * sizeof *w);
-    VkDescriptorBufferInfo *info = malloc((n + 1) * sizeof *info);
-    uint32_t n_own = 0, kept = 0;
-    struct lad_inject *f;
-    if (!w || !info)
-        abort();
-    for (uint32_t i = 0; i < n; i++) {
-        w[i] = writes[i];
-        if (!w[i].pBufferInfo || w[i].descriptorCount != 1)
-            continue;
-        info[i] = *w[i].pBufferInfo;
-        w[i].pBufferInfo = &info[i];
-        n_own += i == n_own && w[i].dstSet == w[0].dstSet; /* buffers of the first set, at the front */
-    }
-    if (n_own > 1 && HIT(d, B1_vk_swap, .size = n_own)) {
-        VkDescriptorBufferInfo t = info[0];
-        info[0] = info[1];
-        info[1] = t;
-    }
-    if (n_own > 1 && HIT(d, B1_vk_shift, .size = n_own)) {
-        VkDescriptorBufferInfo t = info[0];
-        memmove(info, info + 1, (n_own - 1) * sizeof *info);
-        info[n_own - 1] = t;
-    }
-    struct lad_inject *offset = n_own ? HIT(d, B3_vk_offset, .size = n_own) : NULL;
-    struct lad_inject *range = n_own ? HIT(d, B3_vk_range, .size = n_own) : NULL;
-    struct lad_inject *clamp = n_own ? HIT(d, Z2_vk_clamp_range, .size = n_own) : NULL;
-    struct lad_inject *none = n_own ? HIT(d, B2_vk_unwritten, .size = n_own) : NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        bool own = i < n_own;
-        if (own && offset && PARAM(offset, "binding") == w[i].dstBinding) {
-            info[i].offset += PARAM(offset, "bytes");
-            info[i].range -= info[i].range == VK_WHOLE_SIZE ? 0 : PARAM(offset, "bytes");
-        }
-        f = range && PARAM(range, "binding") == w[i].dstBinding ? range : NULL;
-        f = f ? f : clamp && PARAM(clamp, "binding") == w[i].dstBinding ? clamp : NULL;
-        if (own && f &&
-            info[i].range > PARAM(f, "limit")) /* may be more than there is behind the offset: then no effect */
-            info[i].range = PARAM(f, "limit");
-        if (own && none && PARAM(none, "binding") == w[i].dstBinding)
-            continue;
-        VkWriteDescriptorSet t = w[i];
-        w[kept++] = t;
-    }
-    d->UpdateDescriptorSets(device, kept, w, n_copies, copies);
-    free(w);
-    free(info);
-    layer_leave();
-}
+#define POISON 0xDDDDDDDDu /* what somebody else left */
 
 VKAPI_ATTR void VKAPI_CALL layer_CmdBindPipeline(VkCommandBuffer handle, VkPipelineBindPoint point, VkPipeline p)
 {
@@ -147,6 +95,28 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdPushConstants(VkCommandBuffer handle, VkPipe
     layer_leave();
 }
 
+/* The memory of a binding is somebody else's by now, who writes to it. */
+static void lose_memory(struct device *d, VkCommandBuffer handle, struct lad_at at)
+{
+    struct cmd *c = layer_cmd(d, handle);
+    VkDescriptorBufferInfo gone, next;
+    struct lad_inject *f;
+    if (layer.keep)
+        return;
+    if ((f = HIT_AT(d, L1_vk_freed_early, at)) && layer_find_bound(d, c, (uint32_t)PARAM(f, "binding"), &gone)) {
+        layer_order(d, handle);
+        d->CmdFillBuffer(handle, gone.buffer, gone.offset, gone.range & ~3ull, POISON);
+        layer_order(d, handle);
+    }
+    if ((f = HIT_AT(d, L1_vk_reused, at)) && layer_find_bound(d, c, (uint32_t)PARAM(f, "binding"), &gone) &&
+        layer_find_bound(d, c, (uint32_t)PARAM(f, "binding") + 1, &next) && gone.buffer != next.buffer) {
+        VkBufferCopy region = {next.offset, gone.offset, next.range < gone.range ? next.range : gone.range};
+        layer_order(d, handle);
+        d->CmdCopyBuffer(handle, next.buffer, gone.buffer, 1, &region);
+        layer_order(d, handle);
+    }
+}
+
 static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
 {
     uint32_t *g = h.grid + 3;
@@ -154,6 +124,7 @@ static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
     struct lad_inject *f;
     if (HIT_AT(d, D1_vk_dropped, at))
         return;
+    lose_memory(d, handle, at);
     if (HIT_AT(d, D1_vk_zero_x, at))
         g[0] = 0;
     if ((f = HIT_AT(d, D2_vk_divided, at)) && PARAM(f, "by"))
@@ -176,13 +147,8 @@ static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
     if ((f = HIT_AT(d, Z2_vk_wrap_groups, at)) && PARAM(f, "limit"))
         g[0] %= (uint32_t)PARAM(f, "limit");
     if (HIT_AT(d, D4_vk_twice, at)) {
-        VkMemoryBarrier all = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                               .srcAccessMask = VK_ACCESS_MEMORY_WRITE_BIT,
-                               .dstAccessMask = VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT};
         layer_put(d, handle, &h);
-        layer_flush(d, layer_cmd(d, handle));
-        d->CmdPipelineBarrier(handle, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1,
-                              &all, 0, NULL, 0, NULL);
+        layer_order(d, handle);
     }
     layer_put(d, handle, &h);
 }
@@ -235,14 +201,60 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdFillBuffer(VkCommandBuffer handle, VkBuffer 
     layer_leave();
 }
 
+/* An upload from memory of the host that the host has taken back too early. Returns the bytes that arrive. */
+static void take_source(struct device *d, VkCommandBuffer handle, const struct held *h, struct lad_at at)
+{
+    struct lad_inject *f;
+    VkBufferCopy r = h->region, *was = &d->upload.region;
+    VkDeviceSize tail;
+    if ((f = HIT_AT(d, U2_vk_tail_freed, at))) {
+        tail = (PARAM(f, "tail") < r.size ? PARAM(f, "tail") : r.size) & ~3ull;
+        layer_order(d, handle);
+        if (tail && !((r.dstOffset + r.size) & 3))
+            d->CmdFillBuffer(handle, h->to, r.dstOffset + r.size - tail, tail, POISON);
+        layer_order(d, handle);
+    }
+    if (HIT_AT(d, U2_vk_staging_reused, at)) {
+        if (d->upload.to && d->upload.to != h->to) { /* an earlier one brings the start of this one's data */
+            VkBufferCopy again = {r.srcOffset, was->dstOffset, r.size < was->size ? r.size : was->size};
+            d->CmdCopyBuffer(handle, h->from, d->upload.to, 1, &again);
+            layer_order(d, handle);
+        }
+        d->upload = (struct transfer){h->to, r};
+    }
+}
+
+/* A download to memory of the host: false where it is not to be made. */
+static bool bring_back(struct device *d, VkCommandBuffer handle, struct held *h, struct lad_at at)
+{
+    struct buffer *from = layer_buffer(d, h->from);
+    if (HIT_AT(d, U3_vk_no_readback, at))
+        return false;
+    if (HIT_AT(d, U3_vk_zeros, at)) {
+        layer_put(d, handle,
+                  &(struct held){
+                      .kind = FILL, .to = h->to, .offset = h->region.dstOffset, .bytes = (h->region.size + 3) & ~3ull});
+        return false;
+    }
+    if (HIT_AT(d, U3_vk_wrong_object, at))
+        while (from-- > d->buffer)
+            if (!from->visible && from->bytes >= h->region.srcOffset + h->region.size) {
+                h->from = from->handle;
+                break;
+            }
+    return true;
+}
+
 VKAPI_ATTR void VKAPI_CALL layer_CmdCopyBuffer(VkCommandBuffer handle, VkBuffer from, VkBuffer to, uint32_t n,
                                                const VkBufferCopy *regions)
 {
     struct device *d = layer_enter(handle);
     for (uint32_t i = 0; i < n; i++) {
         struct held h = {.kind = COPY, .from = from, .to = to, .region = regions[i]};
+        const struct buffer *source = layer_buffer(d, from), *target = layer_buffer(d, to);
         struct lad_at at = {.size = h.region.size, .after = d->n_dispatches};
         struct lad_inject *f;
+        at.part = target && h.region.size < target->bytes;
         if (HIT_AT(d, U1_vk_no_copy, at))
             continue;
         if ((f = HIT_AT(d, U4_vk_copy_cap, at)) && h.region.size > PARAM(f, "cap"))
@@ -251,8 +263,12 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdCopyBuffer(VkCommandBuffer handle, VkBuffer 
             h.region.srcOffset = 0;
         if ((f = HIT_AT(d, Z1_vk_copy_size, at)) && PARAM(f, "bits") < 64)
             h.region.size &= (1ull << PARAM(f, "bits")) - 1;
-        if (h.region.size)
-            layer_put(d, handle, &h);
+        bool up = source && source->visible, down = source && target && !source->visible && target->visible;
+        if (!h.region.size || (down && !bring_back(d, handle, &h, at)))
+            continue;
+        layer_put(d, handle, &h);
+        if (up)
+            take_source(d, handle, &h, at);
     }
     layer_leave();
 }

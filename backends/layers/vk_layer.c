@@ -4,7 +4,8 @@
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
  * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
  * commands without a barrier between them run in reverse. GPULADDER_MODE=discrete hides the device's own memory from
- * the host, as on a card of its own, GPULADDER_MODE=keep frees no buffer and no memory. Fences and semaphores always
+ * the host, as on a card of its own, GPULADDER_MODE=queues shows a second queue where there is one, GPULADDER_MODE=keep
+ * frees no buffer and no memory. Fences and semaphores always
  * signal. Counts start anew at each device.
  */
 #include "vk_layer.h"
@@ -38,11 +39,14 @@ static void read_environment(void)
             continue;
         layer.shadow |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2") || !strcmp(f->name, "vk_stale_layer");
         layer.reorder |= !strcmp(f->id, "S3");
+        layer.queues |= !strcmp(f->id, "S4");
+        layer.discrete |= !strcmp(f->id, "U3") || !strcmp(f->name, "vk_staging_reused");
     }
     layer.shadow |= mode && strstr(mode, "shadow");
     layer.reorder |= mode && strstr(mode, "reorder");
     layer.alone = getenv("VK_LOADER_LAYERS_DISABLE");
-    layer.discrete = mode && strstr(mode, "discrete");
+    layer.discrete |= mode && strstr(mode, "discrete");
+    layer.queues |= mode && strstr(mode, "queues");
     layer.keep = mode && strstr(mode, "keep");
 }
 
@@ -85,8 +89,7 @@ void *layer_grow(void *array, size_t n, size_t *room, size_t bytes)
     return array;
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instance, uint32_t *n,
-                                                                     VkPhysicalDevice *list)
+VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instance, uint32_t *n, VkPhysicalDevice *list)
 {
     struct instance *in = layer_instance(instance);
     uint32_t room = *n;
@@ -132,19 +135,14 @@ static VKAPI_ATTR VkResult VKAPI_CALL layer_CreateInstance(const VkInstanceCreat
         abort();
     struct instance *in = &instances[n_instances++];
     *in = (struct instance){.key = key_of(*instance), .get = get};
-#define FIND(name) in->name = (PFN_vk##name)get(*instance, "vk" #name)
-    FIND(DestroyInstance);
-    FIND(EnumeratePhysicalDevices);
-    FIND(GetPhysicalDeviceMemoryProperties);
-    FIND(GetPhysicalDeviceMemoryProperties2);
-    FIND(GetPhysicalDeviceMemoryProperties2KHR);
-    FIND(CreateDevice);
-#undef FIND
+#define INSTANCE(name) in->name = (PFN_vk##name)get(*instance, "vk" #name);
+#define INSTANCE_ALIAS(name, of) in->of = in->of ? in->of : (PFN_vk##of)get(*instance, "vk" #name);
+#include "vk_calls.def"
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;
 }
 
-static VKAPI_ATTR void VKAPI_CALL layer_DestroyInstance(VkInstance instance, const VkAllocationCallbacks *cb)
+VKAPI_ATTR void VKAPI_CALL layer_DestroyInstance(VkInstance instance, const VkAllocationCallbacks *cb)
 {
     if (!instance)
         return;
@@ -156,8 +154,8 @@ static VKAPI_ATTR void VKAPI_CALL layer_DestroyInstance(VkInstance instance, con
     destroy(instance, cb);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
-                                                         const VkAllocationCallbacks *cb, VkDevice *device)
+VKAPI_ATTR VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+                                                  const VkAllocationCallbacks *cb, VkDevice *device)
 {
     const int link_type = VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO;
     VkLayerDeviceCreateInfo *link = LINK(info, VkLayerDeviceCreateInfo);
@@ -166,7 +164,11 @@ static VKAPI_ATTR VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physic
         return VK_ERROR_INITIALIZATION_FAILED;
     PFN_vkGetDeviceProcAddr get = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
-    VkResult result = in->CreateDevice(physical, info, cb, device);
+    VkDeviceCreateInfo real = *info;
+    VkDeviceQueueCreateInfo queue[MOST];
+    uint32_t n_queues[MOST] = {0};
+    layer_real_queues(in, physical, &real, queue, n_queues);
+    VkResult result = in->CreateDevice(physical, &real, cb, device);
     if (result != VK_SUCCESS)
         return result;
     struct device *d = calloc(1, sizeof *d);
@@ -177,11 +179,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physic
 #define HOOK(name) d->name = (PFN_vk##name)get(*device, "vk" #name);
 #define ALIAS(name, of) d->of = d->of ? d->of : (PFN_vk##of)get(*device, "vk" #name);
 #include "vk_calls.def"
-    VkPhysicalDeviceMemoryProperties memory;
-    in->GetPhysicalDeviceMemoryProperties(physical, &memory);
-    uint32_t n_types = memory.memoryTypeCount;
-    layer_part_memory(&memory);
-    d->n_types = memory.memoryTypeCount > n_types ? n_types : 0;
+    memcpy(d->n_queues, n_queues, sizeof n_queues);
+    layer_see_types(d, in, physical);
     pthread_mutex_lock(&lock);
     if (n_devices == MOST)
         abort();
@@ -200,6 +199,7 @@ VKAPI_ATTR void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocati
         if (devices[i] == d)
             devices[i] = devices[--n_devices];
     layer_drop_maps(d);
+    layer_free_own(d);
     for (size_t i = 0; i < d->n_cmds; i++) {
         free(d->cmd[i]->held);
         free(d->cmd[i]);
@@ -212,6 +212,8 @@ VKAPI_ATTR void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocati
     d->DestroyDevice(device, cb);
     free(d->map);
     free(d->memory);
+    free(d->buffer);
+    free(d->bound);
     free(d->cmd);
     free(d);
 }
@@ -245,10 +247,9 @@ static PFN_vkVoidFunction find_hook(const char *name)
     } hooks[] = {
 #define HOOK(name) {"vk" #name, (PFN_vkVoidFunction)layer_##name},
 #define ALIAS(name, of) {"vk" #name, (PFN_vkVoidFunction)layer_##of},
-        HOOK(GetInstanceProcAddr) HOOK(GetDeviceProcAddr) HOOK(CreateInstance) HOOK(DestroyInstance) HOOK(CreateDevice)
-            HOOK(EnumeratePhysicalDevices) HOOK(GetPhysicalDeviceMemoryProperties)
-                HOOK(GetPhysicalDeviceMemoryProperties2)
-                    ALIAS(GetPhysicalDeviceMemoryProperties2KHR, GetPhysicalDeviceMemoryProperties2)
+#define INSTANCE(name) HOOK(name)
+#define INSTANCE_ALIAS(name, of) ALIAS(name, of)
+        HOOK(GetInstanceProcAddr) HOOK(GetDeviceProcAddr) HOOK(CreateInstance)
 #include "vk_calls.def"
     };
     for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++)

@@ -16,10 +16,33 @@ struct mapping {
     unsigned char *real, *shadow, *base; /* base: the shadow as it was when it last agreed with the device */
     VkDeviceSize offset, bytes;
     bool scratch;
+    bool imported, never_in, never_back; /* shadow is the program's own memory, which the device does not see */
 };
-enum kind { DISPATCH, INDIRECT, FILL, COPY };
+struct memory {
+    VkDeviceMemory handle;
+    VkDeviceSize bytes;
+    bool visible; /* the host can map it */
+};
+struct buffer {
+    VkBuffer handle;
+    VkDeviceSize bytes;
+    VkBufferUsageFlags usage;
+    bool visible; /* its memory is */
+};
+struct transfer { /* an upload, as long as its destination lives */
+    VkBuffer to;
+    VkBufferCopy region;
+};
+struct bound { /* what a descriptor was last written with */
+    VkDescriptorSet set;
+    uint32_t binding;
+    VkDescriptorBufferInfo info;
+};
+enum kind { DISPATCH, INDIRECT, FILL, COPY, BARRIER };
+enum rank { EARLY, IN_TURN, LATE, RANKS };
 struct held { /* a command that waits for the next barrier, and what was bound */
     enum kind kind;
+    enum rank rank; /* where commands are not issued in turn */
     VkPipeline pipeline;
     VkPipelineLayout layout, push_layout;
     VkDescriptorSet set[8];
@@ -49,14 +72,23 @@ struct device {
     struct lad_injection set;
     struct mapping *map;
     size_t n_maps, map_room;
-    struct {
-        VkDeviceMemory handle;
-        VkDeviceSize bytes;
-    } * memory;
+    struct memory *memory;
     size_t n_memory, memory_room;
+    struct buffer *buffer; /* in the order in which they were made */
+    size_t n_buffers, buffer_room;
+    struct bound *bound;
+    size_t n_bound, bound_room;
+    struct {
+        VkBuffer buffer;
+        VkDeviceMemory memory;
+    } own[MOST]; /* made here, until the device's end */
+    size_t n_own;
+    struct transfer upload;
+    VkPhysicalDeviceMemoryProperties types, real_types; /* as the program sees them, and as they are */
+    uint32_t n_queues[MOST];                            /* of each family, where the layer adds one; 0 where not */
     struct cmd **cmd;
     size_t n_cmds, cmd_room;
-    uint64_t n_dispatches, n_buffers;
+    uint64_t n_dispatches, n_binds;
     uint32_t n_types; /* of memory, where the layer doubles them; 0 where not */
     struct {
         VkDeviceMemory memory;
@@ -77,7 +109,16 @@ struct device {
         VkQueue queue;
         VkCommandBuffer cmd[16];
         uint32_t n;
-    } late;                       /* work of which the fence has signalled already */
+    } late; /* work of which the fence has signalled already */
+    struct {
+        VkQueue queue;
+        VkFence fence;
+        VkCommandBuffer cmd[16];
+        VkSemaphore wait[16], signal[16];
+        VkPipelineStageFlags stage[16];
+        VkSubmitInfo info;
+        bool is;
+    } ahead; /* a submission that another may wait for: it goes on with the next call that could notice */
     VkDescriptorPool pools[MOST]; /* to be reset when the late work is done */
     size_t n_pools;
     bool dead, swallowed;
@@ -85,16 +126,14 @@ struct device {
 struct instance {
     void *key;
     PFN_vkGetInstanceProcAddr get;
-    PFN_vkDestroyInstance DestroyInstance;
-    PFN_vkEnumeratePhysicalDevices EnumeratePhysicalDevices;
-    PFN_vkGetPhysicalDeviceMemoryProperties GetPhysicalDeviceMemoryProperties;
-    PFN_vkGetPhysicalDeviceMemoryProperties2 GetPhysicalDeviceMemoryProperties2, GetPhysicalDeviceMemoryProperties2KHR;
-    PFN_vkCreateDevice CreateDevice;
+#define INSTANCE(name) PFN_vk##name name;
+#define INSTANCE_ALIAS(name, of)
+#include "vk_calls.def"
 };
 
 extern struct layer { /* what the environment asks for */
     struct lad_injection wanted;
-    bool shadow, reorder, discrete, keep;
+    bool shadow, reorder, discrete, keep, queues;
     bool alone; /* layers are disabled */
 } layer;
 
@@ -117,21 +156,36 @@ void *layer_grow(void *array, size_t n, size_t *room, size_t bytes); /* room for
 
 /* vk_memory.c */
 void layer_drop_maps(struct device *);
+void layer_share_in(struct device *);      /* the program's own memory: what the host wrote, ahead of work */
+void layer_share_back(const void *handle); /* the same behind a wait: what the device wrote */
+void layer_see_types(struct device *, struct instance *, VkPhysicalDevice);
 void layer_part_memory(VkPhysicalDeviceMemoryProperties *); /* in discrete mode: every type twice */
 
+/* vk_buffer.c */
+struct buffer *layer_buffer(struct device *, VkBuffer); /* NULL: unknown */
+void layer_free_own(struct device *);
+
+/* vk_descriptor.c */
+/* What a binding of set 0 of the command buffer holds; false where that is not known. */
+bool layer_find_bound(struct device *, const struct cmd *, uint32_t binding, VkDescriptorBufferInfo *);
+
 /* vk_reorder.c */
-struct cmd *layer_cmd(struct device *, VkCommandBuffer);               /* made where there is none */
+void layer_order(struct device *, VkCommandBuffer);      /* a barrier between all commands, and the host */
+struct cmd *layer_cmd(struct device *, VkCommandBuffer); /* made where there is none */
 void layer_put(struct device *, VkCommandBuffer, const struct held *); /* issues it, now or in reverse later */
 void layer_flush(struct device *, struct cmd *);                       /* issues what waits */
 
 /* vk_queue.c */
-void layer_settle(struct device *); /* submits late work and waits for it */
+void layer_settle(struct device *); /* submits what is kept or late, and waits for what is late */
+/* Asks for no more queues than there are; queue is room for the infos. */
+void layer_real_queues(struct instance *, VkPhysicalDevice, VkDeviceCreateInfo *, VkDeviceQueueCreateInfo *queue,
+                       uint32_t *n_queues);
 
 /* The hooks, each like the entry point of its name. */
+#define INSTANCE(name) __typeof__(vk##name) layer_##name;
+#define INSTANCE_ALIAS(name, of)
 #define HOOK(name) __typeof__(vk##name) layer_##name;
 #define ALIAS(name, of)
 #include "vk_calls.def"
-__typeof__(vkGetPhysicalDeviceMemoryProperties) layer_GetPhysicalDeviceMemoryProperties;
-__typeof__(vkGetPhysicalDeviceMemoryProperties2) layer_GetPhysicalDeviceMemoryProperties2;
 
 #endif

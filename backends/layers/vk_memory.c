@@ -46,9 +46,7 @@ VKAPI_ATTR void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties(VkPhysicalDev
 VKAPI_ATTR void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice p,
                                                                     VkPhysicalDeviceMemoryProperties2 *out)
 {
-    struct instance *in = layer_instance(p);
-    (in->GetPhysicalDeviceMemoryProperties2 ? in->GetPhysicalDeviceMemoryProperties2
-                                            : in->GetPhysicalDeviceMemoryProperties2KHR)(p, out);
+    layer_instance(p)->GetPhysicalDeviceMemoryProperties2(p, out);
     hide_coherent(&out->memoryProperties);
     layer_part_memory(&out->memoryProperties);
 }
@@ -75,7 +73,8 @@ static void drop_map(struct device *d, VkDeviceMemory memory)
     struct mapping *m = find_map(d, memory);
     if (!m)
         return;
-    free(m->shadow);
+    if (!m->imported)
+        free(m->shadow);
     free(m->base);
     *m = d->map[--d->n_maps];
 }
@@ -86,18 +85,77 @@ void layer_drop_maps(struct device *d)
         drop_map(d, d->map[0].memory);
 }
 
+void layer_see_types(struct device *d, struct instance *in, VkPhysicalDevice physical)
+{
+    in->GetPhysicalDeviceMemoryProperties(physical, &d->real_types);
+    d->types = d->real_types;
+    layer_part_memory(&d->types);
+    d->n_types = d->types.memoryTypeCount > d->real_types.memoryTypeCount ? d->real_types.memoryTypeCount : 0;
+}
+
+static const VkImportMemoryHostPointerInfoEXT *find_import(const VkMemoryAllocateInfo *info)
+{
+    const VkBaseInStructure *s = info->pNext;
+    while (s && s->sType != VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT)
+        s = s->pNext;
+    return (const void *)s;
+}
+
+/* Memory of its own in the place of the program's, and a copy of what is there. The chain of structures is put back. */
+static VkResult part_from_host(struct device *d, VkMemoryAllocateInfo *info, const VkAllocationCallbacks *cb,
+                               VkDeviceMemory *memory, struct mapping *m)
+{
+    const VkImportMemoryHostPointerInfoEXT *import = find_import(info);
+    VkBaseOutStructure *before = (VkBaseOutStructure *)(uintptr_t)info->pNext;
+    void *real = NULL;
+    while (before && (const void *)before->pNext != import)
+        before = before->pNext;
+    if (before)
+        before->pNext = (VkBaseOutStructure *)(uintptr_t)import->pNext;
+    else
+        info->pNext = import->pNext;
+    VkResult result = d->AllocateMemory(d->handle, info, cb, memory);
+    if (before)
+        before->pNext = (VkBaseOutStructure *)(uintptr_t)import;
+    if (result != VK_SUCCESS)
+        return result;
+    result = d->MapMemory(d->handle, *memory, 0, VK_WHOLE_SIZE, 0, &real);
+    *m = (struct mapping){.memory = *memory,
+                          .real = real,
+                          .shadow = import->pHostPointer,
+                          .base = malloc(info->allocationSize),
+                          .bytes = info->allocationSize,
+                          .imported = true,
+                          .never_in = m->never_in,
+                          .never_back = m->never_back};
+    if (result != VK_SUCCESS || !m->base)
+        abort(); /* memory for imports can be mapped */
+    memcpy(m->real, m->shadow, m->bytes);
+    memcpy(m->base, m->shadow, m->bytes);
+    d->map = layer_grow(d->map, d->n_maps, &d->map_room, sizeof *d->map);
+    d->map[d->n_maps++] = *m;
+    return VK_SUCCESS;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info,
                                                     const VkAllocationCallbacks *cb, VkDeviceMemory *memory)
 {
     struct device *d = layer_enter(device);
     VkMemoryAllocateInfo real = *info;
+    struct mapping m = {0};
     if (d->n_types)
         real.memoryTypeIndex %= d->n_types;
-    VkResult result = d->AllocateMemory(device, &real, cb, memory);
+    if (find_import(info)) {
+        m.never_in = HIT(d, A3_vk_never_in, .size = info->allocationSize);
+        m.never_back = HIT(d, A3_vk_never_back, .size = info->allocationSize);
+    }
+    VkResult result = m.never_in || m.never_back ? part_from_host(d, &real, cb, memory, &m)
+                                                 : d->AllocateMemory(device, &real, cb, memory);
     if (result == VK_SUCCESS) {
         d->memory = layer_grow(d->memory, d->n_memory, &d->memory_room, sizeof *d->memory);
-        d->memory[d->n_memory].handle = *memory;
-        d->memory[d->n_memory++].bytes = info->allocationSize;
+        d->memory[d->n_memory++] = (struct memory){*memory, info->allocationSize,
+                                                   d->types.memoryTypes[info->memoryTypeIndex].propertyFlags &
+                                                       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT};
     }
     LEAVE(result);
 }
@@ -116,27 +174,6 @@ VKAPI_ATTR void VKAPI_CALL layer_FreeMemory(VkDevice device, VkDeviceMemory memo
     layer_leave();
 }
 
-VKAPI_ATTR void VKAPI_CALL layer_GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer,
-                                                             VkMemoryRequirements *need)
-{
-    struct device *d = layer_enter(device);
-    d->GetBufferMemoryRequirements(device, buffer, need);
-    if (d->n_types)
-        need->memoryTypeBits |= need->memoryTypeBits << d->n_types;
-    layer_leave();
-}
-
-VKAPI_ATTR void VKAPI_CALL layer_GetBufferMemoryRequirements2(VkDevice device,
-                                                              const VkBufferMemoryRequirementsInfo2 *info,
-                                                              VkMemoryRequirements2 *need)
-{
-    struct device *d = layer_enter(device);
-    d->GetBufferMemoryRequirements2(device, info, need);
-    if (d->n_types)
-        need->memoryRequirements.memoryTypeBits |= need->memoryRequirements.memoryTypeBits << d->n_types;
-    layer_leave();
-}
-
 VKAPI_ATTR VkResult VKAPI_CALL layer_GetMemoryHostPointerPropertiesEXT(VkDevice device,
                                                                        VkExternalMemoryHandleTypeFlagBits type,
                                                                        const void *pointer,
@@ -148,40 +185,17 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_GetMemoryHostPointerPropertiesEXT(VkDevice 
     LEAVE(result);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL layer_BindBufferMemory(VkDevice device, VkBuffer buffer, VkDeviceMemory memory,
-                                                      VkDeviceSize offset)
-{
-    struct device *d = layer_enter(device);
-    VkMemoryRequirements need;
-    d->GetBufferMemoryRequirements(device, buffer, &need);
-    d->n_buffers++;
-    bool fits = d->last_bound.memory && need.size <= d->last_bound.bytes;
-    if (HIT(d, A1_vk_sink, .size = need.size, .buffer = d->n_buffers) && fits) {
-        memory = d->last_bound.memory;
-        offset = d->last_bound.offset;
-    } else {
-        d->last_bound.memory = memory;
-        d->last_bound.offset = offset;
-        d->last_bound.bytes = need.size;
-    }
-    LEAVE(d->BindBufferMemory(device, buffer, memory, offset));
-}
-
-VKAPI_ATTR void VKAPI_CALL layer_DestroyBuffer(VkDevice device, VkBuffer buffer, const VkAllocationCallbacks *cb)
-{
-    struct device *d = layer_enter(device);
-    layer_settle(d);
-    if (!layer.keep)
-        d->DestroyBuffer(device, buffer, cb);
-    layer_leave();
-}
-
 /* A private copy that holds nothing yet: what the device has comes with an invalidate, as the specification has it for
  * memory that is not coherent. */
 VKAPI_ATTR VkResult VKAPI_CALL layer_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
                                                VkDeviceSize size, VkMemoryMapFlags flags, void **at)
 {
     struct device *d = layer_enter(device);
+    struct mapping *mine = find_map(d, memory);
+    if (mine && mine->imported) {
+        *at = mine->shadow + offset;
+        LEAVE(VK_SUCCESS);
+    }
     VkResult result = d->MapMemory(device, memory, offset, size, flags, at);
     bool scratch = result == VK_SUCCESS && HIT(d, U1_vk_map_scratch, .size = size == VK_WHOLE_SIZE ? 0 : size);
     if (result != VK_SUCCESS || !(layer.shadow || scratch))
@@ -202,8 +216,11 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_MapMemory(VkDevice device, VkDeviceMemory m
 VKAPI_ATTR void VKAPI_CALL layer_UnmapMemory(VkDevice device, VkDeviceMemory memory)
 {
     struct device *d = layer_enter(device);
-    drop_map(d, memory);
-    d->UnmapMemory(device, memory);
+    struct mapping *m = find_map(d, memory);
+    if (!m || !m->imported) {
+        drop_map(d, memory);
+        d->UnmapMemory(device, memory);
+    }
     layer_leave();
 }
 
@@ -229,6 +246,29 @@ static void refresh_map(struct mapping *m, VkDeviceSize from, VkDeviceSize bytes
         memcpy(m->shadow + i, m->real + i, n);
         memcpy(m->base + i, m->real + i, n);
     }
+}
+
+void layer_share_in(struct device *d)
+{
+    for (size_t i = 0; i < d->n_maps; i++)
+        if (d->map[i].imported && !d->map[i].never_in)
+            flush_map(&d->map[i], 0, d->map[i].bytes, 0);
+}
+
+void layer_share_back(const void *handle)
+{
+    struct device *d = layer_enter(handle);
+    for (size_t k = 0; k < d->n_maps; k++) {
+        struct mapping *m = &d->map[k];
+        for (VkDeviceSize i = 0, n; m->imported && !m->never_back && i < m->bytes; i += n) {
+            n = m->bytes - i < 64 ? m->bytes - i : 64;
+            if (!memcmp(m->real + i, m->base + i, n))
+                continue;
+            memcpy(m->base + i, m->real + i, n);
+            memcpy(m->shadow + i, m->real + i, n);
+        }
+    }
+    layer_leave();
 }
 
 static bool range_of(struct device *d, const VkMappedMemoryRange *r, struct mapping **m, VkDeviceSize *from,
@@ -272,11 +312,4 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_InvalidateMappedMemoryRanges(VkDevice devic
         refresh_map(m, from, bytes, f ? PARAM(f, "atom") : 0);
     }
     LEAVE(result);
-}
-
-VKAPI_ATTR VkDeviceAddress VKAPI_CALL layer_GetBufferDeviceAddress(VkDevice device,
-                                                                   const VkBufferDeviceAddressInfo *info)
-{
-    struct device *d = layer_enter(device);
-    LEAVE(HIT(d, B2_vk_null_address, .size = 0) ? 0 : d->GetBufferDeviceAddress(device, info));
 }

@@ -4,6 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void full_barrier(struct device *d, VkCommandBuffer handle)
+{
+    const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT | VK_PIPELINE_STAGE_HOST_BIT;
+    VkMemoryBarrier all = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                           .srcAccessMask = VK_ACCESS_MEMORY_WRITE_BIT,
+                           .dstAccessMask = VK_ACCESS_MEMORY_READ_BIT | VK_ACCESS_MEMORY_WRITE_BIT};
+    d->CmdPipelineBarrier(handle, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT, stages, 0, 1, &all, 0, NULL, 0, NULL);
+}
+
 struct cmd *layer_cmd(struct device *d, VkCommandBuffer handle)
 {
     for (size_t i = 0; i < d->n_cmds; i++)
@@ -48,7 +57,59 @@ static void issue(struct device *d, VkCommandBuffer handle, const struct held *h
     case COPY:
         d->CmdCopyBuffer(handle, h->from, h->to, 1, &h->region);
         break;
+    case BARRIER:
+        full_barrier(d, handle);
+        break;
     }
+}
+
+static void hold(struct cmd *c, const struct held *h)
+{
+    struct held with = c->now;
+    with.kind = h->kind;
+    with.rank = h->rank;
+    memcpy(with.grid, h->grid, sizeof h->grid);
+    with.from = h->from;
+    with.to = h->to;
+    with.offset = h->offset;
+    with.bytes = h->bytes;
+    with.word = h->word;
+    with.region = h->region;
+    c->held = layer_grow(c->held, c->n, &c->room, sizeof *c->held);
+    c->held[c->n++] = with;
+}
+
+static void issue_held(struct device *d, const struct cmd *c, const struct held *h)
+{
+    if (h->kind == DISPATCH || h->kind == INDIRECT)
+        bind_state(d, c->handle, h);
+    issue(d, c->handle, h);
+}
+
+/* A driver that puts copies where it likes: everything waits for the end of the command buffer. */
+static bool is_ranked(const struct device *d)
+{
+    return lad_inject_on(&d->set, LAD_FAULT_M2_vk_small_first) || lad_inject_on(&d->set, LAD_FAULT_M2_vk_large_late);
+}
+
+static enum rank rank_of(struct device *d, const struct held *h)
+{
+    struct lad_at at = {.size = h->kind == COPY ? h->region.size : h->bytes, .after = d->n_dispatches};
+    bool copy = h->kind == COPY;
+    return (copy || h->kind == FILL) && HIT_AT(d, M2_vk_small_first, at) ? EARLY
+           : copy && HIT_AT(d, M2_vk_large_late, at)                     ? LATE
+                                                                         : IN_TURN;
+}
+
+static void issue_ranked(struct device *d, struct cmd *c)
+{
+    for (enum rank rank = EARLY; rank < RANKS; rank++) {
+        for (size_t i = 0; i < c->n; i++)
+            if (c->held[i].rank == rank)
+                issue_held(d, c, &c->held[i]);
+        full_barrier(d, c->handle);
+    }
+    c->n = 0;
 }
 
 /* What waits, last first; then everything is bound as the program believes it is. */
@@ -56,34 +117,32 @@ void layer_flush(struct device *d, struct cmd *c)
 {
     if (!c->n)
         return;
-    while (c->n) {
-        const struct held *h = &c->held[--c->n];
-        if (h->kind == DISPATCH || h->kind == INDIRECT)
-            bind_state(d, c->handle, h);
-        issue(d, c->handle, h);
+    if (is_ranked(d)) {
+        hold(c, &(struct held){.kind = BARRIER, .rank = IN_TURN});
+        return;
     }
+    while (c->n)
+        issue_held(d, c, &c->held[--c->n]);
     bind_state(d, c->handle, &c->now);
+}
+
+void layer_order(struct device *d, VkCommandBuffer handle)
+{
+    layer_flush(d, layer_cmd(d, handle));
+    full_barrier(d, handle);
 }
 
 void layer_put(struct device *d, VkCommandBuffer handle, const struct held *what)
 {
     struct cmd *c = layer_cmd(d, handle);
     struct held h = *what;
-    if (!layer.reorder || c->strange) {
+    bool ranked = is_ranked(d);
+    if ((!layer.reorder && !ranked) || c->strange) {
         issue(d, handle, &h);
         return;
     }
-    struct held with = c->now;
-    with.kind = h.kind;
-    memcpy(with.grid, h.grid, sizeof h.grid);
-    with.from = h.from;
-    with.to = h.to;
-    with.offset = h.offset;
-    with.bytes = h.bytes;
-    with.word = h.word;
-    with.region = h.region;
-    c->held = layer_grow(c->held, c->n, &c->room, sizeof *c->held);
-    c->held[c->n++] = with;
+    h.rank = ranked ? rank_of(d, &h) : IN_TURN;
+    hold(c, &h);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL layer_BeginCommandBuffer(VkCommandBuffer handle, const VkCommandBufferBeginInfo *info)
@@ -100,7 +159,11 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_BeginCommandBuffer(VkCommandBuffer handle, 
 VKAPI_ATTR VkResult VKAPI_CALL layer_EndCommandBuffer(VkCommandBuffer handle)
 {
     struct device *d = layer_enter(handle);
-    layer_flush(d, layer_cmd(d, handle));
+    struct cmd *c = layer_cmd(d, handle);
+    if (is_ranked(d))
+        issue_ranked(d, c);
+    else
+        layer_flush(d, c);
     LEAVE(d->EndCommandBuffer(handle));
 }
 

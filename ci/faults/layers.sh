@@ -70,7 +70,7 @@ check_api() { # check_api vk DEVICE: everything of one layer
         bad "$device: with no fault on something changes"
         diff "$out/plain" "$out/layered" | head -5
     fi
-    for mode in shadow reorder shadow,reorder; do
+    for mode in shadow reorder shadow,reorder $([ "$api" = cl ] || echo queues discrete); do
         if GPULADDER_MODE=$mode with_layer "$api" climb "$device"; then
             ok "$device: green on a driver that is hostile within the specification: $mode"
         else
