@@ -3,10 +3,9 @@
  * VK_LAYER_GPULADDER_fault: a Vulkan layer with the faults of faults.def that reach a driver, for any program.
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
  * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
- * commands without a barrier between them run in reverse. GPULADDER_MODE=discrete hides the device's own memory from
- * the host, as on a card of its own, GPULADDER_MODE=queues shows a second queue where there is one, GPULADDER_MODE=keep
- * frees no buffer and no memory. Fences and semaphores always
- * signal. Counts start anew at each device.
+ * commands without a barrier between them run in reverse. Other modes: discrete hides the device's own memory from the
+ * host, as on a card of its own; queues shows a second queue where there is one; keep frees no buffer and no memory.
+ * Fences and semaphores always signal. Counts start anew at each device.
  */
 #include "vk_layer.h"
 #include <pthread.h>
