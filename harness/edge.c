@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The edge between the largest size that works and the smallest that does not: is it a limit that the device names, or
  * one of 16 or 32 bits? */
-#include "point.h"
+#include "observe.h"
 #include <string.h>
 
 struct sizes {
@@ -61,4 +61,26 @@ void lad_observe_edge(struct lad_point *p, struct lad_record *r)
     }
     compare(p, r, lad_cap_name(LAD_CAP_BUFFER_BYTES), a.bytes, b.bytes, p->gpu->info.cap[LAD_CAP_BUFFER_BYTES]);
     compare(p, r, "elements", a.elements, b.elements, 0);
+}
+
+void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, const struct lad_extent *wide)
+{
+    if (small->has_groups && wide->has_groups && wide->groups > small->groups) {
+        if (!small->ran && wide->ran && small->groups > 1 && wide->ran == wide->groups % small->groups)
+            lad_see(p, LAD_OBS_EDGE_GROUPS_WRAP, "workgroups", (int64_t)small->groups);
+        else if (wide->ran == small->ran && wide->ran > 1)
+            lad_see(p, LAD_OBS_EDGE_GROUPS, "workgroups", (int64_t)wide->ran);
+        return;
+    }
+    if (!small->has_bytes || !wide->has_bytes || wide->bytes <= small->bytes)
+        return;
+    for (int whole = 0; whole < 2; whole++) {
+        uint64_t from = whole ? small->whole : small->bytes, to = whole ? wide->whole : wide->bytes;
+        if (!small->good && wide->good && from > 8 && wide->good == to % from)
+            lad_see(p, LAD_OBS_EDGE_WRAPS, "bytes", (int64_t)from);
+    }
+    if (wide->good && wide->good == small->good)
+        lad_see(p, LAD_OBS_EDGE_CONSTANT, "bytes", (int64_t)wide->good);
+    else if (wide->good && small->bytes >= 8 && wide->good * 2 / 4 == wide->bytes / 4)
+        lad_see(p, LAD_OBS_EDGE_SHARE, "bytes", (int64_t)wide->good);
 }

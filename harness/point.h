@@ -71,7 +71,7 @@ bool lad_point_steps(struct lad_point *); /* all steps between markers, then wai
 /* Only the dispatches, each `repeat` times and without witness, then waits; for lad_measure. */
 bool lad_point_timed(void *point, uint32_t repeat);
 
-/* observe.c: what diagnose.c needs to know of a failure */
+/* observe.c, observe_*.c: what diagnose.c needs to know of a failure */
 void lad_observe_case(struct lad_point *);    /* what kind of case it is */
 void lad_observe_results(struct lad_point *); /* outputs and inputs, after they were read back */
 void lad_observe_witness(struct lad_point *, size_t slot, const struct lad_ran *);
