@@ -46,10 +46,12 @@ static void print_pairs(struct lad_arena *arena, const struct lad_class *c)
 #define CAUSE(...)
 #define CALL(...)
 #define PAIR(a, b, trial, how) {a, b, trial, how},
+#define DOMAIN(...)
 #include "diagnose.def"
 #undef CAUSE
 #undef CALL
 #undef PAIR
+#undef DOMAIN
     };
     const char *lead = "not";
     for (size_t i = 0; i < LAD_N(pairs); i++) {

@@ -105,6 +105,7 @@ static int run_plan(struct lad_arena *arena, const struct lad_options *o, const 
     bool ok = lad_run_all(arena, o, cases, run, &watch);
     clear_line(&s);
     lad_inventory_hang_up(); /* drivers take their time to close */
+    lad_findings(arena, run->record, run->n_records);
     ok = lad_publish(arena, o, run) && ok;
     lad_text_summary(s.text, run, s.colour);
     fflush(s.text);

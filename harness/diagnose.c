@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From observations to a cause: applies the rows of diagnose.def to a record. Pure: no I/O, no clock, no state, and no
  * numbers but the count of rules that hold. What cannot be told apart stays open. */
-#include "harness.h"
+#include "diagnose.h"
 #include <string.h>
 
 enum family { UNSEEN, UNRUN, OTHERDATA, WRONG, TEST };
@@ -20,10 +20,12 @@ static const struct row {
 #define CALL(name, wrapper, vulkan, opencl)
 #define CAUSE(id, family, place, calls, rules, next) {id, family, place, calls, rules, next},
 #define PAIR(a, b, trial, how)
+#define DOMAIN(id, against, uses)
 #include "diagnose.def"
 #undef CALL
 #undef CAUSE
 #undef PAIR
+#undef DOMAIN
 };
 static const struct call {
     const char *name, *wrapper, *vulkan, *opencl;
@@ -31,10 +33,12 @@ static const struct call {
 #define CALL(name, wrapper, vulkan, opencl) {name, wrapper, vulkan, opencl},
 #define CAUSE(id, family, place, calls, rules, next)
 #define PAIR(a, b, trial, how)
+#define DOMAIN(id, against, uses)
 #include "diagnose.def"
 #undef CALL
 #undef CAUSE
 #undef PAIR
+#undef DOMAIN
 };
 static const struct pair {
     const char *a, *b, *trial, *how;
@@ -42,16 +46,18 @@ static const struct pair {
 #define CALL(name, wrapper, vulkan, opencl)
 #define CAUSE(id, family, place, calls, rules, next)
 #define PAIR(a, b, trial, how) {a, b, trial, how},
+#define DOMAIN(id, against, uses)
 #include "diagnose.def"
 #undef CALL
 #undef CAUSE
 #undef PAIR
+#undef DOMAIN
 };
 
 struct mark {
     const struct row *row;
     unsigned proofs, pro, contra, gates, open; /* gates: '?' rules there are; open: those that hold */
-    bool out;
+    bool out, barred; /* barred: by a '~' rule */
     const struct lad_obs *about; /* the first observation of the strongest rule */
 };
 
@@ -117,14 +123,14 @@ static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, co
             m.pro += *p == '+' || *p == '=';
             m.contra += *p == '-';
             m.open += gate;
-            m.out = m.out || *p == '~';
+            m.barred = m.barred || *p == '~';
             if (!contra && !gate && about && (!m.about || (*p == '=' && !proven)))
                 m.about = about;
             proven = proven || *p == '=';
         }
         p += n + strspn(p + n, " ");
     }
-    m.out = m.out || (m.gates && !m.open) || !m.pro;
+    m.out = m.barred || (m.gates && !m.open) || !m.pro;
     return m;
 }
 
@@ -247,29 +253,50 @@ static bool has_own_messages(const struct lad_record *r)
     return n < r->n_messages;
 }
 
-bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, struct lad_why *why)
+/* The record with what the end of its worker says, which the probe could not write down any more. False: there is
+ * nothing to say of it, or nothing to say it from. */
+static bool prepare(struct lad_arena *arena, const struct lad_record *record, struct lad_record *r)
 {
-    struct lad_record r = *record;
-    *why = (struct lad_why){0};
+    *r = *record;
     if (!has_something_to_say(record))
         return false;
-    /* What the ends of a worker say, which the probe could not write down any more. */
-    r.obs = lad_alloc(arena, (record->n_obs + 2) * sizeof *r.obs);
-    if (record->n_obs)
-        memcpy(r.obs, record->obs, record->n_obs * sizeof *r.obs);
-    if (r.type && !strcmp(r.type, "ladder.lost.device"))
+    if (r->type && !strcmp(r->type, "ladder.lost.device"))
         return false; /* it never began: a casualty of what took the device away */
-    if (r.status == LAD_STATUS_CRASH || r.status == LAD_STATUS_TIMEOUT || r.status == LAD_STATUS_LOST)
-        r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(r.status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
-                                                         : r.status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
-                                                                                          : LAD_OBS_LOST),
-                                            r.id, 0};
-    if (has_own_messages(&r))
-        r.obs[r.n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r.id, 0};
+    r->obs = lad_alloc(arena, (record->n_obs + 2) * sizeof *r->obs);
+    if (record->n_obs)
+        memcpy(r->obs, record->obs, record->n_obs * sizeof *r->obs);
+    if (r->status == LAD_STATUS_CRASH || r->status == LAD_STATUS_TIMEOUT || r->status == LAD_STATUS_LOST)
+        r->obs[r->n_obs++] = (struct lad_obs){lad_obs_name(r->status == LAD_STATUS_CRASH     ? LAD_OBS_CRASHED
+                                                           : r->status == LAD_STATUS_TIMEOUT ? LAD_OBS_HUNG
+                                                                                             : LAD_OBS_LOST),
+                                              r->id, 0};
+    if (has_own_messages(r))
+        r->obs[r->n_obs++] = (struct lad_obs){lad_obs_name(LAD_OBS_MESSAGES), r->id, 0};
+    return r->n_obs; /* none: a journal without instruments */
+}
 
-    if (!r.n_obs)
-        return false; /* a journal without instruments */
+/* All but how sure it is. */
+static void tell(struct lad_arena *arena, const struct lad_record *r, const struct mark *best, const struct mark *next,
+                 struct lad_why *why)
+{
+    const struct pair *pair = next->out ? NULL : find_pair(best->row->id, next->row->id);
+    why->cause = find_class(best->row->id);
+    why->other = next->out ? NULL : find_class(next->row->id);
+    why->place = say_place(arena, best);
+    why->calls = say_calls(arena, r, best->row);
+    why->next = best->row->next;
+    weigh(arena, r, best->row, why);
+    why->decides = pair ? pair->how : NULL;
+    why->trial = pair && *pair->trial && !find_trial(r, pair->trial) ? pair->trial : NULL;
+    why->sentence = sentences[best->row->family];
+}
 
+bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, struct lad_why *why)
+{
+    struct lad_record r;
+    *why = (struct lad_why){0};
+    if (!prepare(arena, record, &r))
+        return false;
     struct mark best = {.out = true}, next = best;
     for (size_t i = 0; i < LAD_N(rows); i++) {
         struct mark m = weigh(arena, &r, &rows[i], NULL);
@@ -286,34 +313,63 @@ bool lad_diagnose(struct lad_arena *arena, const struct lad_record *record, stru
         why->next = "repeat it alone with -v, and on another device";
         return true;
     }
-    const struct pair *pair = next.out ? NULL : find_pair(best.row->id, next.row->id);
-    int lead = next.out ? (int)best.pro - (int)best.contra
-                        : (int)best.pro - (int)best.contra - ((int)next.pro - (int)next.contra);
+    tell(arena, &r, &best, &next, why);
+    int lead = (int)best.pro - (int)best.contra;
     bool alone = best.proofs && (next.out || !next.proofs);
-    why->cause = find_class(best.row->id);
-    why->other = next.out ? NULL : find_class(next.row->id);
     /* Counting what speaks for two causes decides nothing: it is one trace, seen from several sides. */
     why->sure = alone && !best.contra             ? LAD_SURE_DECIDED
                 : alone || (next.out && lead > 1) ? LAD_SURE_LIKELY
                                                   : LAD_SURE_OPEN;
-    why->place = say_place(arena, &best);
-    why->calls = say_calls(arena, &r, best.row);
-    why->next = best.row->next;
-    weigh(arena, &r, best.row, why);
-    why->decides = pair ? pair->how : NULL;
-    why->trial = pair && *pair->trial && !find_trial(record, pair->trial) ? pair->trial : NULL;
-    if (why->sure == LAD_SURE_OPEN)
-        leave_open(arena, record, &best, &next, pair, why);
-    else
+    if (why->sure != LAD_SURE_OPEN) {
         why->verdict = why->sure == LAD_SURE_DECIDED ? "decided" : "likely";
-    why->sentence = sentences[best.row->family];
-    if (why->sure == LAD_SURE_OPEN && !next.out && why->calls) {
-        const char *more = say_calls(arena, &r, next.row);
-        if (more && !lad_has_word(why->calls, more))
-            why->calls = lad_printf(arena, "%s %s", why->calls, more);
+        return true;
     }
-    if (why->sure == LAD_SURE_OPEN && !next.out && next.row->family != best.row->family)
+    leave_open(arena, record, &best, &next, find_pair(best.row->id, next.out ? "" : next.row->id), why);
+    const char *more = next.out || !why->calls ? NULL : say_calls(arena, &r, next.row);
+    if (more && !lad_has_word(why->calls, more))
+        why->calls = lad_printf(arena, "%s %s", why->calls, more);
+    if (!next.out && next.row->family != best.row->family)
         why->sentence = lad_printf(arena, "either %s, or %s", sentences[best.row->family], sentences[next.row->family]);
+    return true;
+}
+
+bool lad_standings(struct lad_arena *arena, const struct lad_record *record, struct lad_standing *list)
+{
+    struct lad_record r;
+    bool any = prepare(arena, record, &r);
+    for (size_t i = 0; any && i < LAD_N(rows); i++) {
+        struct mark m = weigh(arena, &r, &rows[i], NULL);
+        for (int k = 0; k < lad_n_classes; k++)
+            if (!strcmp(lad_classes[k].id, rows[i].id))
+                list[k] = (struct lad_standing){m.proofs, m.pro, m.out, m.barred};
+    }
+    return any;
+}
+
+static const struct row *find_row(const struct lad_class *c)
+{
+    size_t i = 0;
+    while (c && i < LAD_N(rows) && strcmp(rows[i].id, c->id))
+        i++;
+    return c && i < LAD_N(rows) ? &rows[i] : NULL;
+}
+
+bool lad_diagnose_as(struct lad_arena *arena, const struct lad_record *record, const struct lad_class *cause,
+                     const struct lad_class *other, struct lad_why *why)
+{
+    struct lad_record r;
+    const struct row *row = find_row(cause), *beside = find_row(other);
+    *why = (struct lad_why){0};
+    if (!row || !prepare(arena, record, &r))
+        return false;
+    struct mark best = weigh(arena, &r, row, NULL),
+                next = beside ? weigh(arena, &r, beside, NULL) : (struct mark){.out = true};
+    if (best.barred)
+        return false;
+    next.out = next.out && !beside;
+    tell(arena, &r, &best, &next, why);
+    why->sure = LAD_SURE_LIKELY;
+    why->verdict = "likely";
     return true;
 }
 

@@ -76,7 +76,7 @@ void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, co
         return;
     for (int whole = 0; whole < 2; whole++) {
         uint64_t from = whole ? small->whole : small->bytes, to = whole ? wide->whole : wide->bytes;
-        if (!small->good && wide->good && from > 8 && wide->good == to % from)
+        if (!small->good && wide->good && from % 64 == 0 && /* a power of two is lost */ wide->good == to % from)
             lad_see(p, LAD_OBS_EDGE_WRAPS, "bytes", (int64_t)from);
     }
     if (wide->good && wide->good == small->good)

@@ -38,7 +38,7 @@ static bool makes_sense(struct lad_arena *arena, const struct lad_record *r, con
 }
 
 /* Would its outcomes, the observations that bear its name, lead to different answers? Where one is decided already,
- * only another cause counts. */
+ * only another cause counts; or that it was the repetition that cured, not what was changed. */
 static bool splits(struct lad_arena *arena, const struct lad_record *record, const struct lad_experiment *e)
 {
     struct lad_why now, why;
@@ -56,7 +56,7 @@ static bool splits(struct lad_arena *arena, const struct lad_record *record, con
             continue;
         r.obs[record->n_obs] = (struct lad_obs){name, NULL, 0};
         if (!lad_diagnose(arena, &r, &why) || why.cause != now.cause ||
-            (now.sure != LAD_SURE_DECIDED && why.sure != now.sure))
+            (why.sure != now.sure && (now.sure != LAD_SURE_DECIDED || e->cured == LAD_OBS_REPEAT_CURED)))
             return true;
     }
     return false;
@@ -121,6 +121,16 @@ static void keep_findings(struct lad_arena *arena, struct lad_record *record, co
         lad_observe(arena, record, LAD_OBS_SCALED_FINITE, first_wrong(record) ? first_wrong(record)->name : NULL, 0);
 }
 
+/* All that was wrong should be zero. */
+static bool wants_zeros(const struct lad_record *r)
+{
+    const struct lad_seen *s = first_wrong(r);
+    bool zeros = s && s->n_diffs;
+    for (size_t i = 0; zeros && i < s->n_diffs; i++)
+        zeros = !s->diff[i].expected;
+    return zeros;
+}
+
 void lad_experiment_end(struct lad_arena *arena, struct lad_record *record, const struct lad_experiment *e,
                         const struct lad_record *r, uint64_t time_ns)
 {
@@ -129,6 +139,10 @@ void lad_experiment_end(struct lad_arena *arena, struct lad_record *record, cons
     *t = (struct lad_trial){.name = e->name, .result = "no", .time_ns = time_ns};
     if (r->status == LAD_STATUS_SKIP || r->status == LAD_STATUS_MISSING) {
         t->text = lad_printf(arena, "%s: cannot be made, %s", e->words, r->message ? r->message : "it came to no end");
+        return;
+    }
+    if (r->status == LAD_STATUS_PASS && e->cured == LAD_OBS_FILL_CURED && wants_zeros(record)) {
+        t->text = lad_printf(arena, "%s: says nothing, zeros are what is expected", e->words);
         return;
     }
     unsigned result = r->status == LAD_STATUS_PASS ? 0

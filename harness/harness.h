@@ -356,6 +356,7 @@ struct lad_try {         /* a run of a case that failed and was repeated (--retr
 struct lad_record {
     /* want: case.c, plan.c */
     const char *id, *file, *group, *proves, *device /* slug */, *spec;
+    const char *uses; /* what the case uses: names of observe.def without "case.", and kernel:NAME, mode:NAME */
     int rung, line;
     uint64_t seed;
     /* got: the probe */
@@ -394,6 +395,7 @@ struct lad_record {
     const char *known;     /* reason of an expected failure, or NULL */
     bool unexpected;       /* an expected failure that passed */
     enum lad_status known_status; /* where known is set: what was expected; not journalled */
+    const struct lad_why *why; /* findings.c: what the run as a whole says of it; NULL: it speaks for itself; not journalled */
     const char *flake;     /* why it is known to fail now and then, or NULL; not journalled */
 };
 json_t *lad_record_json(const struct lad_record *);
@@ -425,6 +427,7 @@ char *lad_obs_text(struct lad_arena *, const struct lad_obs *); /* in words */
 /* Adds an observation unless the same is there. */
 void lad_observe(struct lad_arena *, struct lad_record *, enum lad_obs_name, const char *on, int64_t value);
 bool lad_observed(const struct lad_record *, enum lad_obs_name);
+const char *lad_case_uses(struct lad_arena *, const struct lad_case *); /* for lad_record.uses; observe.c */
 
 enum lad_sure { LAD_SURE_OPEN, LAD_SURE_LIKELY, LAD_SURE_DECIDED };
 struct lad_why {
@@ -440,11 +443,21 @@ struct lad_why {
     const char *decides;   /* what would part cause and runner-up, or NULL */
     const char *trial;     /* the experiment that does so, when there is one that was not made yet; NULL otherwise */
     const char *next;      /* what to do */
+    const char *scope;     /* of a run: what its failures of this cause share and what passes has not, or NULL */
 };
 /* False for records that there is nothing to say about (passed, skipped, blocked ...). */
 bool lad_diagnose(struct lad_arena *, const struct lad_record *, struct lad_why *);
 /* A line of diagnose.def that means nothing, in words, or NULL: for the tests. */
 const char *lad_diagnose_flaw(struct lad_arena *);
+
+/* ---- findings.c: the failures of a run together; pure ------------------------------------------------------- */
+
+/* Of all records of a run that is over: sets their `why`. What one leaves open is closed by what others show or by what
+ * passes; failures with the same cause are one finding, of different ones stay apart. */
+void lad_findings(struct lad_arena *, struct lad_record *, size_t n);
+/* As lad_diagnose, or what the run says. */
+bool lad_answer(struct lad_arena *, const struct lad_record *, struct lad_why *);
+bool lad_is_casualty(const struct lad_record *); /* went with the device that another case lost: not diagnosed */
 
 /* ---- experiment.c: a failed case once more with one thing changed (experiments.def) -------------------------- */
 

@@ -120,6 +120,7 @@ bool lad_journal_read(struct lad_arena *arena, const char *dir, struct lad_run *
     if (n_bad)
         lad_note("%s: %zu torn line%s left out", path, n_bad, n_bad == 1 ? "" : "s");
     name_missing(arena, run);
+    lad_findings(arena, run->record, run->n_records);
     run->output = lad_strdup(arena, dir);
     return true;
 }

@@ -47,11 +47,11 @@ static void check_markers(struct lad_point *p)
     if (unread)
         lad_observe(p->arena, p->r, LAD_OBS_M_UNREAD, NULL, 0);
     for (uint32_t i = 0; i < 2; i++)
-        if (words[i] == 0x3A4B0000u + i) {
+        if (words[i] == LAD_MARKER + i) {
             p->gpu->landed = true;
         } else {
             if (!unread)
-                lad_observe(p->arena, p->r, i && words[0] == 0x3A4B0000u ? LAD_OBS_M_AFTER_LOST : LAD_OBS_M_LOST, NULL,
+                lad_observe(p->arena, p->r, i && words[0] == LAD_MARKER ? LAD_OBS_M_AFTER_LOST : LAD_OBS_M_LOST, NULL,
                             0);
             lad_record_fact(p->arena, p->r, '!', "the fill command %s the steps, in the same batch, did not land",
                             i ? "after" : "before");
@@ -60,7 +60,7 @@ static void check_markers(struct lad_point *p)
         }
     if (!p->gpu->landed)
         lad_observe(p->arena, p->r, LAD_OBS_NONE_LANDED, NULL, 0);
-    if (p->r->status != LAD_STATUS_MISSING && words[0] == 0x3A4B0000u && words[1] == 0x3A4B0001u) {
+    if (p->r->status != LAD_STATUS_MISSING && words[0] == LAD_MARKER && words[1] == LAD_MARKER + 1) {
         lad_observe(p->arena, p->r, LAD_OBS_M_LANDED, NULL, 0);
         lad_record_fact(p->arena, p->r, '+', "fill commands before and after the steps, in the same batch, landed");
     }
@@ -260,7 +260,7 @@ static bool hear_clock(struct lad_point *p)
 /* Does the device still take work? */
 static void submit_again(struct lad_point *p)
 {
-    const uint32_t mark = 0x3A4B0002u;
+    const uint32_t mark = LAD_MARKER + 2;
     uint32_t word = 0;
     if (!p->marker)
         return;

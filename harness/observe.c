@@ -86,78 +86,106 @@ void lad_observe_api(struct lad_point *p, const char *doing)
 
 /* ---- the case ----------------------------------------------------------------------------------------------- */
 
-static void observe_kernel(struct lad_point *p, const struct lad_step *s, size_t n_before)
+static void observe_kernel(struct lad_arena *arena, struct lad_record *r, const struct lad_step *s, size_t n_before)
 {
     const struct lad_kernel_source *k = s->kernel;
     static const char *const rare[] = {"int64", "fp64", "fp16", "int16", "int8", "atomic64"};
     for (size_t i = 0; i < LAD_N(rare); i++)
         if (lad_has_word(k->needs, rare[i]))
-            lad_see(p, LAD_OBS_HAS_RARE, rare[i], 0);
+            lad_observe(arena, r, LAD_OBS_HAS_RARE, rare[i], 0);
     if (strstr(k->name, "special"))
-        lad_see(p, LAD_OBS_HAS_SPECIAL, k->name, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_SPECIAL, k->name, 0);
     if (lad_has_word(k->needs, "subgroup"))
-        lad_see(p, LAD_OBS_HAS_SUBGROUPS, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_SUBGROUPS, NULL, 0);
     if (k->host_barriers || k->n_dynamic || strstr(k->name, "local"))
-        lad_see(p, LAD_OBS_HAS_LOCAL, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_LOCAL, NULL, 0);
     if (k->n_dynamic)
-        lad_see(p, LAD_OBS_HAS_DYNAMIC, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_DYNAMIC, NULL, 0);
     if (strstr(k->name, "atomic") || strstr(k->name, "histogram") || strstr(k->name, "count"))
-        lad_see(p, LAD_OBS_HAS_ATOMICS, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_ATOMICS, NULL, 0);
     if (strstr(k->name, "struct"))
-        lad_see(p, LAD_OBS_HAS_STRUCT, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_STRUCT, NULL, 0);
     if (s->indirect)
-        lad_see(p, LAD_OBS_HAS_INDIRECT, s->indirect, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_INDIRECT, s->indirect, 0);
     if (s->constant[0].text || s->constant[1].text)
-        lad_see(p, LAD_OBS_HAS_CONSTANT, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_CONSTANT, NULL, 0);
     if (k->n_scalars > 2)
-        lad_see(p, LAD_OBS_HAS_SCALARS, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_SCALARS, NULL, 0);
     if (s->base[0].text || s->base[1].text || s->base[2].text)
-        lad_see(p, LAD_OBS_HAS_BASE, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_BASE, NULL, 0);
     if (s->items[1].text || s->groups[1].text)
-        lad_see(p, LAD_OBS_HAS_AXES, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_AXES, NULL, 0);
     if (s->queue.text && strcmp(s->queue.text, "0"))
-        lad_see(p, LAD_OBS_HAS_QUEUES, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_QUEUES, NULL, 0);
     for (size_t i = 0; i < s->n_args; i++)
         if (s->args[i].offset.text && strcmp(s->args[i].offset.text, "0"))
-            lad_see(p, LAD_OBS_HAS_OFFSET, s->args[i].buf, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_OFFSET, s->args[i].buf, 0);
     if (n_before)
-        lad_see(p, LAD_OBS_HAS_STAGES, NULL, 0);
+        lad_observe(arena, r, LAD_OBS_HAS_STAGES, NULL, 0);
 }
 
-void lad_observe_case(struct lad_point *p)
+static void observe_case(struct lad_arena *arena, const struct lad_case *c, struct lad_record *r)
 {
     size_t dispatches = 0, before = 0;
-    for (size_t i = 0; i < p->c->n_steps; i++) {
-        const struct lad_step *s = &p->c->steps[i];
+    for (size_t i = 0; i < c->n_steps; i++) {
+        const struct lad_step *s = &c->steps[i];
         if (s->kind == LAD_STEP_DISPATCH) {
             dispatches++;
-            observe_kernel(p, s, before);
+            observe_kernel(arena, r, s, before);
         }
         if (s->kind == LAD_STEP_FILL || s->kind == LAD_STEP_COPY || s->kind == LAD_STEP_WRITE)
-            lad_see(p, LAD_OBS_HAS_TRANSFER, NULL, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_TRANSFER, NULL, 0);
         if (s->kind == LAD_STEP_FILL || s->kind == LAD_STEP_COPY || s->kind == LAD_STEP_WRITE)
-            lad_see(p,
+            lad_observe(arena, r,
                     s->kind == LAD_STEP_FILL   ? LAD_OBS_HAS_FILL
                     : s->kind == LAD_STEP_COPY ? LAD_OBS_HAS_COPY
                                                : LAD_OBS_HAS_WRITE,
                     s->buf, 0);
         before += s->kind <= LAD_STEP_COPY;
     }
-    lad_see(p, dispatches ? LAD_OBS_HAS_DISPATCHES : LAD_OBS_HAS_NO_DISPATCH, NULL, (int64_t)dispatches);
-    for (size_t i = 0; i < p->c->n_bufs; i++) {
-        const struct lad_case_buf *b = &p->c->bufs[i];
+    lad_observe(arena, r, dispatches ? LAD_OBS_HAS_DISPATCHES : LAD_OBS_HAS_NO_DISPATCH, NULL, (int64_t)dispatches);
+    if (dispatches > 1)
+        lad_observe(arena, r, LAD_OBS_HAS_SEVERAL, NULL, (int64_t)dispatches);
+    for (size_t i = 0; i < c->n_bufs; i++) {
+        const struct lad_case_buf *b = &c->bufs[i];
         if (b->mem == LAD_MEM_NONCOHERENT)
-            lad_see(p, LAD_OBS_HAS_NONCOHERENT, b->name, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_NONCOHERENT, b->name, 0);
         if (b->mem == LAD_MEM_HOST_POINTER || b->mem == LAD_MEM_SVM_COARSE || b->mem == LAD_MEM_SVM_FINE)
-            lad_see(p, LAD_OBS_HAS_HOST_POINTER, b->name, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_HOST_POINTER, b->name, 0);
         if (b->mem != LAD_MEM_DEVICE)
-            lad_see(p, LAD_OBS_HAS_MAPPED, b->name, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_MAPPED, b->name, 0);
         if (b->table)
-            lad_see(p, LAD_OBS_HAS_TABLE, b->name, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_TABLE, b->name, 0);
         if (b->type == LAD_F32 || b->type == LAD_F64)
-            lad_see(p, LAD_OBS_HAS_FLOATS, b->name, 0);
+            lad_observe(arena, r, LAD_OBS_HAS_FLOATS, b->name, 0);
     }
 }
+
+void lad_observe_case(struct lad_point *p)
+{
+    observe_case(p->arena, p->c, p->r);
+}
+
+const char *lad_case_uses(struct lad_arena *arena, const struct lad_case *c)
+{
+    struct lad_record r = {0};
+    char *words = "";
+    observe_case(arena, c, &r);
+    for (size_t i = 0; i < r.n_obs; i++)
+        if (!lad_has_word(words, r.obs[i].name + strlen("case.")))
+            words = lad_printf(arena, "%s%s%s", words, *words ? " " : "", r.obs[i].name + strlen("case."));
+    for (size_t i = 0; i < c->n_steps; i++) {
+        const struct lad_kernel_source *k = c->steps[i].kernel;
+        const char *word = k ? lad_printf(arena, "kernel:%s", k->name) : NULL;
+        if (word && !lad_has_word(words, word))
+            words = lad_printf(arena, "%s %s", words, word);
+    }
+    for (size_t i = 0; i < c->n_params; i++)
+        if (!strcmp(c->params[i].name, "mode"))
+            words = lad_printf(arena, "%s mode:%s", words, c->params[i].value.text);
+    return words;
+}
+
 void lad_observe_results(struct lad_point *p)
 {
     bool inputs = true, any = false, right = false, wrong = false;

@@ -17,6 +17,7 @@ struct lad_scan {
     uint64_t n, wrong, of[128], first, last;
     uint64_t right, right_before, right_after; /* right elements: all, ahead of the first wrong one, behind the last */
     bool contiguous;                           /* no right one among the wrong ones */
+    uint64_t stray;                            /* written though they were not to be */
     uint64_t lanes;                            /* of a workgroup of the case's first dispatch */
 };
 
@@ -25,6 +26,7 @@ void lad_see(struct lad_point *, enum lad_obs_name, const char *on, int64_t valu
 /* observe_pattern.c */
 bool lad_is_wrong(const struct lad_scan *, uint64_t i);
 uint64_t lad_scan_actual(const struct lad_scan *, uint64_t i); /* raw bits of element i as it was read */
+double lad_scan_number(const struct lad_scan *, uint64_t bits);
 uint64_t lad_turn_bytes(uint64_t bits, uint32_t bytes);
 void lad_observe_place(struct lad_point *, const struct lad_scan *);  /* where the wrong elements lie */
 void lad_observe_values(struct lad_point *, const struct lad_scan *); /* what is there instead */

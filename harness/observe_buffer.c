@@ -21,7 +21,25 @@ static bool follows(struct lad_point *p, const struct lad_scan *s, struct lad_da
         tried++;
         varied += lad_scan_actual(s, i) != lad_scan_actual(s, s->first);
     }
-    return tried > (s->n >= 8 ? 2 : 0) && (varied || s->n < 4 || s->of['0'] == s->wrong);
+    return tried > (s->n >= 8 ? 2 : 0) && (varied || s->n < 4 || lad_scan_number(s, lad_scan_actual(s, s->first)) == 0);
+}
+
+/* Is an element right that would not be, if all of the work had run on these data? */
+static bool contradicts(struct lad_point *p, const struct lad_scan *s, struct lad_data *data)
+{
+    struct lad_oracle_in in = {data, p->n, &p->scope, s->e->with, p->gpu};
+    uint64_t step = s->right > MOST_TRIED ? s->right / MOST_TRIED : 1, seen = 0;
+    for (uint64_t i = 0; i < s->n; i++)
+        if (s->kind[i] == '.' && !(seen++ % step) &&
+            !lad_same(&in, s->type, s->oracle->at(&in, &data[s->d - p->data], i), lad_scan_actual(s, i), s->e->ulp))
+            return true;
+    return false;
+}
+
+/* Only the end of it is wrong: what stands ahead was computed on the right data. */
+static bool is_tail(const struct lad_scan *s)
+{
+    return s->right && s->contiguous && !s->right_after;
 }
 
 static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
@@ -34,7 +52,8 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
     data[k].written = NULL;
     memset(other, 0, o->total);
     if (follows(p, s, data, &p->scope))
-        lad_see(p, LAD_OBS_ON_ZERO, o->buf->name, 0);
+        if (is_tail(s) || !contradicts(p, s, data))
+            lad_see(p, is_tail(s) ? LAD_OBS_ON_ZERO_TAIL : LAD_OBS_ON_ZERO, o->buf->name, 0);
     lad_canary_fill(LAD_CANARY_INPUT, other, o->bytes & ~3ull, 0);
     if (follows(p, s, data, &p->scope))
         lad_see(p, LAD_OBS_ON_CANARY, o->buf->name, 0);
@@ -173,6 +192,7 @@ void lad_observe_output(struct lad_point *p, const struct lad_expect *e, const s
         s.right_after = 0;
         s.last = i;
         s.wrong++;
+        s.stray += s.expected[i] == lad_bits(s.d->before, s.type, i);
         s.of[(int)s.kind[i]]++;
     }
     if (s.wrong) {

@@ -28,6 +28,11 @@ uint64_t lad_turn_bytes(uint64_t bits, uint32_t bytes)
     return __builtin_bswap64(bits) >> (64 - 8 * bytes);
 }
 
+double lad_scan_number(const struct lad_scan *s, uint64_t bits)
+{
+    return number(s->as, bits);
+}
+
 static uint64_t find_period(const struct lad_scan *s)
 {
     uint64_t n = s->n < 4096 ? s->n : 4096;
@@ -199,6 +204,14 @@ static bool in_blocks(const struct lad_scan *s)
     return runs > 1 || (runs == 1 && s->first && s->last + 1 < s->n);
 }
 
+static bool holds_marker(const struct lad_scan *s)
+{
+    for (uint64_t i = s->first; i <= s->last && s->type == LAD_U32; i++)
+        if (lad_is_wrong(s, i) && (lad_scan_actual(s, i) | 3) == (LAD_MARKER | 3))
+            return true;
+    return false;
+}
+
 void lad_observe_place(struct lad_point *p, const struct lad_scan *s)
 {
     bool kept = s->of['P'] == s->wrong, zero = s->of['0'] == s->wrong;
@@ -211,13 +224,17 @@ void lad_observe_place(struct lad_point *p, const struct lad_scan *s)
         lad_see(p, LAD_OBS_OUT_HOST_TAIL, s->name, (int64_t)s->first);
     if (s->of['I'] && s->of['I'] == s->wrong && (s->right || s->n * lad_type_bytes(s->type) >= 64)) {
         lad_see(p,
-                !s->right                          ? LAD_OBS_IN_CANARY
+                !s->right && !s->first             ? LAD_OBS_IN_CANARY
                 : s->contiguous && !s->right_after ? LAD_OBS_IN_CANARY_TAIL
                 : in_blocks(s)                     ? LAD_OBS_IN_CANARY_BLOCKS
                                                    : LAD_OBS_OUT_KEPT_SOME,
                 s->name, (int64_t)(s->first * lad_type_bytes(s->type)));
         return;
     }
+    if (s->stray)
+        lad_see(p, LAD_OBS_OUT_STRAY, s->name, (int64_t)s->stray);
+    if (holds_marker(s))
+        lad_see(p, LAD_OBS_OUT_MARK, s->name, 0);
     if (s->contiguous && !s->right_after && s->right && s->of['x'] == s->wrong)
         lad_see(p, LAD_OBS_OUT_OTHER_TAIL, s->name, (int64_t)s->wrong);
     if (!s->right && (kept || zero)) {

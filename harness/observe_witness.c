@@ -76,6 +76,19 @@ static void note_groups(struct lad_point *p, const struct lad_ran *ran, uint64_t
     p->extent.ran = n;
 }
 
+/* The length of the local array as an earlier dispatch of the same kernel was built with, in this run or one before. */
+static bool saw_earlier_length(const struct lad_point *p, size_t i, uint32_t items)
+{
+    const struct lad_kernel_source *k = p->ran[i].desc->source;
+    for (size_t j = 0; j < i; j++)
+        if (p->ran[j].desc->source == k && p->ran[j].desc->dynamic_items == items)
+            return true;
+    for (size_t j = 0; j < p->n_earlier && j < LAD_N(p->earlier); j++)
+        if (p->earlier[j].desc->source == k && p->earlier[j].desc->dynamic_items == items)
+            return true;
+    return false;
+}
+
 /* Constants and workgroup as another dispatch of the same kernel, before this one, was built with. */
 static bool saw_earlier_build(const struct lad_point *p, size_t i, const uint32_t *w)
 {
@@ -110,6 +123,12 @@ static bool is_stale(const uint32_t *w, size_t slot)
            w[LAD_W_BUILD] != lad_canary_word(LAD_CANARY_DEVICE, at + LAD_W_BUILD);
 }
 
+/* No fault runs a dispatch a million times over: then the counter began elsewhere. */
+static bool can_count(uint32_t count, uint32_t wanted)
+{
+    return count <= (1u << 20) + 1024ull * wanted;
+}
+
 void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ran)
 {
     const uint32_t *w = p->words + i * LAD_W_WORDS;
@@ -117,6 +136,7 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     uint64_t groups = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2];
     uint64_t lanes = (uint64_t)d->local[0] * d->local[1] * d->local[2];
     uint32_t wanted = (uint32_t)(groups * lanes * ran->times), count = w[LAD_W_COUNT] - 0x57000000u;
+    bool counts = can_count(count, wanted) && can_count(w[LAD_W_GROUPS] - 0x57000000u, wanted);
     const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, d->source->name);
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_HOST, i * LAD_W_WORDS + LAD_W_MAGIC)) {
         lad_see(p, LAD_OBS_W_UNREAD, on, 0);
@@ -177,8 +197,11 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
             lad_see(p, saw_earlier_build(p, i, w) ? LAD_OBS_W_CONSTANT_EARLIER : LAD_OBS_W_CONSTANT, on,
                     w[LAD_W_CONST + k]);
     if (d->source->n_dynamic && w[LAD_W_DYNAMIC] != d->dynamic_items)
-        lad_see(p, LAD_OBS_W_DYNAMIC, on, w[LAD_W_DYNAMIC]);
-    if (count < wanted) {
+        lad_see(p, saw_earlier_length(p, i, w[LAD_W_DYNAMIC]) ? LAD_OBS_W_DYNAMIC_EARLIER : LAD_OBS_W_DYNAMIC, on,
+                w[LAD_W_DYNAMIC]);
+    if (!counts) {
+        lad_see(p, LAD_OBS_W_BASE, on, 0);
+    } else if (count < wanted) {
         note_groups(p, ran, count / (lanes && ran->times ? lanes * ran->times : 1));
         lad_see(p, LAD_OBS_W_LOW, on, count);
         if (count == lanes * ran->times && groups > 1)
@@ -190,7 +213,7 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         if (lanes > 1 && count + (uint64_t)ran->times * lanes * (groups / ran->groups[0]) == wanted)
             lad_see(p, LAD_OBS_W_LOW_GROUP, on, (int64_t)(count / lanes));
     }
-    if (count > wanted)
+    if (counts && count > wanted)
         lad_see(p, count % wanted ? LAD_OBS_W_HIGH : LAD_OBS_W_TWICE, on,
                 count % wanted ? count : count / wanted * ran->times);
     observe_scalars(p, i, w);

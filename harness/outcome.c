@@ -11,6 +11,7 @@ void lad_record_plan(struct lad_record *rec, const struct lad_record *plan)
     rec->line = plan->line;
     rec->group = plan->group;
     rec->proves = plan->proves;
+    rec->uses = plan->uses;
     rec->rung = plan->rung;
     rec->device = plan->device;
     rec->spec = plan->spec;

@@ -246,6 +246,7 @@ struct lad_record *lad_plan_add(struct lad_arena *arena, struct lad_run *run, co
         .line = c->line,
         .group = lad_case_group(c),
         .proves = c->proves,
+        .uses = lad_case_uses(arena, c),
         .rung = c->rung,
         .device = d->slug,
         .spec = d->spec,

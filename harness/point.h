@@ -10,6 +10,7 @@
  * with the buffer's tag; only above the rung that proves offsets. */
 #define LAD_REDZONE 256u
 #define LAD_W_SLACK 16384u /* bytes behind the witnesses */
+#define LAD_MARKER 0x3A4B0000u /* plus its number: what the fills around the work write */
 #define LAD_TAG 0x7A600000u /* plus the buffer's number */
 #define LAD_OFFSET_RUNG 4
 #define LAD_MAX_BUFS 72u

@@ -62,7 +62,7 @@ static const struct field record_fields[] = {
     FIELD(lad_record, id, TEXT), FIELD(lad_record, file, TEXT), FIELD(lad_record, group, TEXT),
     FIELD(lad_record, proves, TEXT), FIELD(lad_record, device, TEXT), FIELD(lad_record, spec, TEXT),
     FIELD(lad_record, rung, INT), FIELD(lad_record, line, INT), FIELD(lad_record, seed, HEX),
-    FIELD(lad_record, known, TEXT),
+    FIELD(lad_record, uses, TEXT), FIELD(lad_record, known, TEXT),
     /* up to here: what is planned */
     FIELD(lad_record, status, STATUS), FIELD(lad_record, type, TEXT), FIELD(lad_record, message, TEXT),
     FIELD(lad_record, sweep, TEXT), FIELD(lad_record, sweep_failed, I64), FIELD(lad_record, sweep_passed, I64),

@@ -143,7 +143,7 @@ static const char *choose_next(struct lad_arena *arena, const struct lad_run *ru
 void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_run *run, const struct lad_record *r)
 {
     struct lad_why why;
-    if (!lad_diagnose(arena, r, &why))
+    if (!lad_answer(arena, r, &why))
         return;
     lad_put_wrapped(f, "  answer   ", why.sentence);
     if (why.cause)
@@ -156,6 +156,8 @@ void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_run *run,
         lad_put_wrapped(f, why.cause ? "           " : "  cause    ", lad_show_line(arena, why.verdict, 400));
     if (why.place)
         lad_put_wrapped(f, "  place    ", lad_show_line(arena, why.place, 200));
+    if (why.scope)
+        lad_put_wrapped(f, "  scope    ", lad_show_line(arena, why.scope, 300));
     put_list(f, arena, "for", why.pro, why.n_pro, 6);
     put_list(f, arena, "against", why.contra, why.n_contra, 4);
     if (why.other) {
@@ -178,7 +180,7 @@ void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_run *run,
 static char *say_cause(struct lad_arena *arena, const struct lad_record *r)
 {
     struct lad_why why;
-    if (!lad_diagnose(arena, r, &why) || !why.cause)
+    if (!lad_answer(arena, r, &why) || !why.cause)
         return NULL;
     return lad_printf(arena, "%s %s (%s): %s", why.cause->id, why.cause->name, why.verdict, why.sentence);
 }
@@ -312,7 +314,7 @@ char *lad_body(struct lad_arena *arena, const struct lad_run *run, const struct 
         fprintf(f, "cause: not decided (%s)\n", lad_type_token(arena, r));
     struct lad_why why;
     fprintf(f, "next: %s\n",
-            lad_diagnose(arena, r, &why) ? choose_next(arena, run, r, &why)
+            lad_answer(arena, r, &why) ? choose_next(arena, run, r, &why)
                                          : lad_printf(arena, "gpuladder explain %s", quote(arena, r->id)));
     fprintf(f, "repeat: %s\n", lad_repeat(arena, run, r));
     lad_put_answer(f, arena, run, r);

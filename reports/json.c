@@ -72,6 +72,7 @@ static json_t *make_summary(struct lad_arena *arena, const struct lad_run *run)
                                     (json_int_t)d->n_casualties, "words", lad_show_finding(arena, d));
             set_text(arena, one, "cause", d->cause ? d->cause->id : NULL);
             set_text(arena, one, "or", d->other ? d->other->id : NULL);
+            set_text(arena, one, "scope", d->scope);
             json_array_append_new(findings, one);
         }
         json_object_set_new(device, "findings", findings);
@@ -104,6 +105,7 @@ static json_t *make_diagnosis(struct lad_arena *arena, const struct lad_why *why
     json_object_set_new(json, "against", make_list(arena, why->contra, why->n_contra));
     set_text(arena, json, "runner_up", why->other ? why->other->id : NULL);
     set_text(arena, json, "told_apart_by", why->decides);
+    set_text(arena, json, "scope", why->scope);
     set_text(arena, json, "next", why->next);
     return json;
 }
@@ -115,7 +117,7 @@ static json_t *make_record(struct lad_arena *arena, const struct lad_run *run, c
     json_object_set_new(json, "name", json_string(lad_test_name(arena, r)));
     json_object_set_new(json, "bad", json_boolean(lad_record_bad(r)));
     struct lad_why why;
-    if (lad_diagnose(arena, r, &why))
+    if (lad_answer(arena, r, &why))
         json_object_set_new(json, "diagnosis", make_diagnosis(arena, &why));
     if (lad_record_bad(r)) {
         json_object_set_new(json, "headline", json_string(lad_headline(arena, r)));

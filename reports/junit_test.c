@@ -384,7 +384,7 @@ static bool set_comma(void)
     return ok;
 }
 
-static const char *before[64];
+static const char *before[128];
 static size_t n_before;
 static bool again;
 

@@ -50,7 +50,7 @@ static void put_failure(FILE *f, struct lad_arena *arena, const struct lad_run *
             r->status == LAD_STATUS_PASS ? "XPASS" : upper(arena, lad_status_name(r->status)),
             show(arena, lad_headline(arena, r)));
     struct lad_why why;
-    if (lad_diagnose(arena, r, &why)) {
+    if (lad_answer(arena, r, &why)) {
         fprintf(f, "    - answer: %s%s%s%s%s\n", show(arena, why.sentence), why.cause ? "; **" : "",
                 why.cause ? show(arena, lad_printf(arena, "%s %s", why.cause->id, why.cause->name)) : "",
                 why.cause ? "**, " : "; ", show(arena, why.verdict));

@@ -65,7 +65,7 @@ struct lad_tally_rung {
 struct lad_finding {     /* failures of a device that have one cause */
     const struct lad_class *cause, *other; /* other: where it is open between two; cause NULL: none was named */
     const struct lad_record *first;
-    const char *verdict, *sentence;        /* of the first */
+    const char *verdict, *sentence, *scope; /* of the first */
     size_t n, n_casualties;                /* casualties: cases that the loss of the device cost, not diagnosed */
 };
 struct lad_tally {

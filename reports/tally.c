@@ -101,12 +101,6 @@ static void count_blocked(struct lad_arena *arena, struct lad_tally *t)
     }
 }
 
-static bool is_casualty(const struct lad_record *r)
-{
-    const char *type = r->type ? r->type : "";
-    return r->blocker && (!strcmp(type, "ladder.blocked.device") || !strcmp(type, "ladder.lost.device"));
-}
-
 /* Failures with the same cause are one finding; what a lost device took with it is counted with the case that lost it.
  */
 static void find_causes(struct lad_arena *arena, struct lad_tally *t)
@@ -115,18 +109,18 @@ static void find_causes(struct lad_arena *arena, struct lad_tally *t)
         const struct lad_record *r = t->record[i];
         struct lad_why why = {0};
         struct lad_finding *f = t->finding;
-        if (is_casualty(r) || !lad_record_bad(r) || !lad_diagnose(arena, r, &why))
+        if (lad_is_casualty(r) || !lad_record_bad(r) || !lad_answer(arena, r, &why))
             continue;
         const struct lad_class *other = why.sure == LAD_SURE_OPEN ? why.other : NULL;
         while (f < t->finding + t->n_findings && (f->cause != why.cause || f->other != other))
             f++;
         if (f == t->finding + t->n_findings) {
             f = LAD_PUSH(arena, t->finding, t->n_findings);
-            *f = (struct lad_finding){why.cause, other, r, why.verdict, why.sentence, 0, 0};
+            *f = (struct lad_finding){why.cause, other, r, why.verdict, why.sentence, why.scope, 0, 0};
         }
         f->n++;
         for (size_t k = i + 1; k < t->n_records; k++)
-            f->n_casualties += is_casualty(t->record[k]) && !strcmp(t->record[k]->blocker, r->id);
+            f->n_casualties += lad_is_casualty(t->record[k]) && !strcmp(t->record[k]->blocker, r->id);
     }
 }
 
@@ -166,6 +160,8 @@ char *lad_show_finding(struct lad_arena *arena, const struct lad_finding *f)
         text = lad_printf(arena, "%s (%s)", text, open ? "not decided" : f->verdict);
     text = lad_printf(arena, "%s; %zu case%s%s", text, f->n, f->n == 1 ? ", " : "s, the first is ",
                       lad_test_name(arena, f->first));
+    if (f->scope)
+        text = lad_printf(arena, "%s; %s", text, f->scope);
     if (f->n_casualties)
         text =
             lad_printf(arena, "%s; %zu more cases went with the device and are not diagnosed", text, f->n_casualties);

@@ -91,7 +91,7 @@ static void put_block(FILE *f, struct lad_arena *arena, const struct lad_run *ru
     put_output(out, arena, r, all ? 100 : 8);
     fprintf(out, "  repeat: %s\n", lad_repeat(arena, run, r));
     struct lad_why why;
-    bool named = lad_diagnose(arena, r, &why) && why.cause;
+    bool named = lad_answer(arena, r, &why) && why.cause;
     fprintf(out, "  more:   gpuladder explain %s\n", named ? why.cause->id : lad_show_line(arena, r->id, 200));
     fclose(out);
     put_cut(f, text, all);
