@@ -33,7 +33,7 @@ go() { # go DEVICE CASE OPTIONS...
 has() { "$tool" devices -q 2>/dev/null | grep -q " $1\$\| $1 "; }
 
 go host indirect --inject I1.stale
-check "a grid from a buffer that fails is given directly, and that decides" 't["direct"]["result"] == "cured" and r["trial"][-1]["name"] == "direct"'
+check "a grid from a buffer that fails is given directly, and that decides" 't["direct"]["result"] == "cured" and (r["diagnosis"]["cause"], r["diagnosis"]["sure"]) == ("I1", "decided")'
 go host indirect --inject I1.stale --experiments 0
 check "--experiments 0: none" 'not t and r["status"] == "fail"'
 go host indirect --inject I1.stale --drop dispatch
