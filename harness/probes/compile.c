@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { SIGNALS = 64, LOCAL = 16, MOST = 1024, SURE = 64, BUFS = 5, NOTHING_NS = 200000 };
+enum { SIGNALS = 64, LOCAL = 16, MOST = 1024, SURE = 64, BUFS = 5, NOTHING_NS = 200000, ROUNDS = 4 };
 
 struct trial {
     uint64_t build_ns, first_ns, cpu_ns /* of both, all threads: what a busy machine does not change */, bytes;
@@ -141,7 +141,7 @@ static bool warm_up(struct shop *s)
     return ok;
 }
 
-/* The fastest of some builds. */
+/* The fastest of some builds, and of what *best holds already. */
 static bool build(struct shop *s, const char *form, uint32_t n, uint64_t tries, struct trial *best)
 {
     char name[32];
@@ -151,24 +151,29 @@ static bool build(struct shop *s, const char *form, uint32_t n, uint64_t tries, 
         snprintf(name, sizeof name, "vm-edges-switch-%u", n);
     const struct lad_kernel_source *source = lad_kernel_find(name);
     bool ok = make_data(s, n);
-    uint64_t bytes = 0;
-    best->cpu_ns = UINT64_MAX;
     for (uint64_t i = 0; ok && i < tries; i++) {
         struct trial t;
         ok = build_once(s, source, n, i + 1 == tries, &t);
-        if (ok && t.cpu_ns < best->cpu_ns)
-            *best = t;
-        bytes = t.bytes;
+        uint64_t bytes = t.bytes;
+        uint32_t wrong = t.wrong > best->wrong ? t.wrong : best->wrong;
+        if (ok && best->cpu_ns && t.cpu_ns > best->cpu_ns)
+            t = *best;
+        t.bytes = bytes;
+        t.wrong = wrong;
+        *best = t;
         lad_gpu_trim(s->gpu);
     }
     free_data(s);
-    if (!ok)
-        return false;
+    return ok;
+}
+
+static void note(struct shop *s, const char *form, uint32_t n, const struct trial *best)
+{
     add_measure(s, "build", "ms", (double)best->build_ns / 1e6, n);
     add_measure(s, "first-dispatch", "ms", (double)best->first_ns / 1e6, n);
     add_measure(s, "cpu", "ms", (double)best->cpu_ns / 1e6, n);
-    if (bytes)
-        add_measure(s, "binary", "KB", (double)bytes / 1e3, n);
+    if (best->bytes)
+        add_measure(s, "binary", "KB", (double)best->bytes / 1e3, n);
     lad_record_fact(s->arena, s->r, best->wrong ? '!' : '+',
                     "%s of %u waits: built in %.1f ms, first dispatch %.1f ms%s", form, n, (double)best->build_ns / 1e6,
                     (double)best->first_ns / 1e6,
@@ -176,48 +181,66 @@ static bool build(struct shop *s, const char *form, uint32_t n, uint64_t tries, 
     if (best->wrong && (n <= SURE || !strcmp(form, "table")))
         lad_record_set(s->arena, s->r, LAD_STATUS_FAIL, "ladder.mismatch", "%s of %u waits: %u results are wrong", form,
                        n, best->wrong);
-    return true;
 }
 
-static void judge_table(struct shop *s, const struct trial *few, const struct trial *many, uint64_t from, uint64_t to)
+static bool takes_longer(const struct trial *many, const struct trial *few)
+{
+    return many->cpu_ns >= NOTHING_NS && many->cpu_ns > 2 * few->cpu_ns;
+}
+
+static void judge_table(struct shop *s, const struct trial *few, const struct trial *many, uint64_t from, uint64_t to,
+                        size_t rounds)
 {
     if (many->cpu_ns < NOTHING_NS)
         lad_record_set(s->arena, s->r, LAD_STATUS_SKIP, NULL,
                        "the device compiles nothing: built and dispatched in %.3f ms of CPU",
                        (double)many->cpu_ns / 1e6);
-    else if (many->cpu_ns > 2 * few->cpu_ns)
+    else if (takes_longer(many, few))
         lad_record_set(s->arena, s->r, LAD_STATUS_FAIL, "ladder.compile-time",
-                       "the kernel takes %.1f ms of CPU for %u waits and %.1f ms for %u, although it is the same text",
-                       (double)few->cpu_ns / 1e6, (unsigned)from, (double)many->cpu_ns / 1e6, (unsigned)to);
+                       "the kernel takes %.1f ms of CPU for %u waits and %.1f ms for %u, although it is the same text; the "
+                       "fastest builds of %zu rounds",
+                       (double)few->cpu_ns / 1e6, (unsigned)from, (double)many->cpu_ns / 1e6, (unsigned)to, rounds);
 }
 
 static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena *arena, struct lad_record *r)
 {
     struct lad_vm_setup params = {.c = c, .arena = arena, .r = r};
     struct shop s = {.gpu = gpu, .arena = arena, .r = r};
-    struct trial first = {0}, last = {0};
+    struct trial some[8] = {0}; /* of from, 4 from, 16 from ... waits */
+    size_t n = 0, rounds = 1;
     uint64_t from = 16, to = 256, tries = 1;
     const char *form = lad_vm_param(&params, "form"), *cache = getenv("GPULADDER_CACHE");
     if (!lad_vm_param_number(&params, "from", MOST, &from) || !lad_vm_param_number(&params, "to", MOST, &to) ||
         !lad_vm_param_number(&params, "tries", 100, &tries))
         return;
+    for (uint64_t waits = from; waits && waits <= to; waits *= 4)
+        n++;
+    if (!n || n > LAD_N(some)) {
+        lad_record_set(arena, r, LAD_STATUS_FAIL, "ladder.case", "from %u to %u waits: expected 1 <= from <= to",
+                       (unsigned)from, (unsigned)to);
+        return;
+    }
+    bool table = !strcmp(form, "table");
     char *before = cache ? strdup(cache) : NULL;
     setenv("GPULADDER_CACHE", "", 1); /* nobody asks for these again, and saving them would be in the figures */
     bool ok = warm_up(&s);
-    for (uint64_t n = from; ok && n <= to; n *= 4) {
-        ok = build(&s, form, (uint32_t)n, tries, &last);
-        if (n == from)
-            first = last;
-    }
+    for (size_t i = 0; ok && i < n; i++)
+        ok = build(&s, form, (uint32_t)from << 2 * i, tries, &some[i]);
+    /* A busy machine now and then looks like that, a compiler always. */
+    for (; ok && table && takes_longer(&some[n - 1], &some[0]) && rounds < ROUNDS; rounds++)
+        for (size_t i = 0; ok && i < n; i += n - 1)
+            ok = build(&s, form, (uint32_t)from << 2 * i, tries, &some[i]);
     if (before)
         setenv("GPULADDER_CACHE", before, 1);
     else
         unsetenv("GPULADDER_CACHE");
     free(before);
+    for (size_t i = 0; ok && i < n; i++)
+        note(&s, form, (uint32_t)from << 2 * i, &some[i]);
     if (!ok)
         lad_vm_api_failed(&params, gpu, "building");
-    else if (!strcmp(form, "table"))
-        judge_table(&s, &first, &last, from, to);
+    else if (table)
+        judge_table(&s, &some[0], &some[n - 1], from, to, rounds);
     if (ok && r->status == LAD_STATUS_MISSING)
         r->status = LAD_STATUS_PASS;
 }
