@@ -197,8 +197,8 @@ static void judge_table(struct shop *s, const struct trial *few, const struct tr
                        (double)many->cpu_ns / 1e6);
     else if (takes_longer(many, few))
         lad_record_set(s->arena, s->r, LAD_STATUS_FAIL, "ladder.compile-time",
-                       "the kernel takes %.1f ms of CPU for %u waits and %.1f ms for %u, although it is the same text; the "
-                       "fastest builds of %zu rounds",
+                       "the kernel takes %.1f ms of CPU for %u waits and %.1f ms for %u, although it is the same "
+                       "text; the fastest builds of %zu rounds",
                        (double)few->cpu_ns / 1e6, (unsigned)from, (double)many->cpu_ns / 1e6, (unsigned)to, rounds);
 }
 
