@@ -39,7 +39,7 @@ static void write_words(FILE *out, const struct lad_command *c)
     } arguments[] = {{"list", "rungs"}, {"explain", "rungs cases classes"}, {"help", "commands"}};
     fprintf(out, "            %s) words='", c->name);
     for (const struct lad_option *p = lad_option_rows; p->name; p++)
-        if (lad_option_of(p, c->name))
+        if (lad_option_of(p, c->name, NULL))
             fprintf(out, "--%s ", p->name);
     fputs("'", out);
     for (size_t i = 0; i < LAD_N(arguments); i++)

@@ -698,7 +698,7 @@ struct lad_option {      /* a row of options.def as help, manual page and comple
     const char *name, *arg /* or NULL */, *verbs /* blank-separated, "": all */, *help;
 };
 extern const struct lad_option lad_option_rows[]; /* ends in a NULL name */
-bool lad_option_of(const struct lad_option *, const char *verb);
+bool lad_option_of(const struct lad_option *, const char *verb, const char *part /* of the verb; NULL: any */);
 bool lad_has_word(const char *words, const char *word); /* words are parted by ' ' or '|' */
 /* The nearer of best (or NULL) and candidate where the latter is near enough for "did you mean". */
 const char *lad_nearest(const char *word, const char *best, const char *candidate);

@@ -85,7 +85,7 @@ static void help_command(FILE *out, const struct lad_command *c)
     }
     fputs("\nOptions:\n", out);
     for (const struct lad_option *p = lad_option_rows; p->name; p++)
-        if (lad_option_of(p, c->name))
+        if (lad_option_of(p, c->name, NULL))
             help_option(out, p);
 }
 

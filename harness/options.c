@@ -42,9 +42,19 @@ bool lad_has_word(const char *words, const char *word)
     return false;
 }
 
-bool lad_option_of(const struct lad_option *option, const char *verb)
+bool lad_option_of(const struct lad_option *option, const char *verb, const char *part)
 {
-    return !*option->verbs || lad_has_word(option->verbs, verb);
+    size_t n = strlen(verb);
+    bool found = !*option->verbs;
+    for (const char *word = option->verbs; *word && !found; word += strcspn(word, " "), word += *word == ' ') {
+        const char *at = word + n;
+        if (strncmp(word, verb, n) || !strchr(" :", *at))
+            continue;
+        found = *at != ':' || !part;
+        for (; !found && part && *at && *at != ' '; at += 1 + strcspn(at + 1, ", "))
+            found = strcspn(at + 1, ", ") == strlen(part) && !strncmp(at + 1, part, strlen(part));
+    }
+    return found;
 }
 
 const struct lad_command *lad_command_find(const char *name)
@@ -316,13 +326,17 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     char shorts[2 * LAD_N(rows) + 2] = "";
     bool used[LAD_N(rows)] = {0}, help = false, version = false;
     int got;
-    *o = (struct lad_options){
-        .output = LAD_DEFAULT_OUTPUT,
-        .flavor = "default", .color = "auto", .timeout_s = 60, .experiments_s = 20, .jobs = 1, .count = 1};
+    *o = (struct lad_options){.output = LAD_DEFAULT_OUTPUT,
+                              .flavor = "default",
+                              .color = "auto",
+                              .timeout_s = 60,
+                              .experiments_s = 20,
+                              .jobs = 1,
+                              .count = 1};
     o->binding = "direct";
     o->args = o->device = o->only = o->include = o->exclude = o->cases = o->baseline = o->skips = o->flakes =
         o->require = o->inject = o->classes = (const char **)none; /* never written: append() copies */
-    o->command_line = quote(arena, argv);             /* before getopt_long moves the words about */
+    o->command_line = quote(arena, argv);                          /* before getopt_long moves the words about */
     *status = LAD_EXIT_USAGE;
     list_options(longs, shorts);
     opterr = 0;
@@ -367,8 +381,10 @@ bool lad_options_parse(struct lad_arena *arena, int argc, char **argv, struct la
     if (!o->verb)
         return false;
     for (size_t i = 0; i < LAD_N(rows) && !version; i++) {
-        if (used[i] && !lad_option_of(&rows[i].shown, o->verb)) {
-            lad_error("--%s is no option of '%s', only of: %s", rows[i].shown.name, o->verb, rows[i].shown.verbs);
+        if (used[i] && !lad_option_of(&rows[i].shown, o->verb, *o->args)) {
+            bool part = lad_option_of(&rows[i].shown, o->verb, NULL);
+            lad_error("--%s is no option of '%s%s%s', only of: %s", rows[i].shown.name, o->verb, part ? " " : "",
+                      part ? *o->args : "", rows[i].shown.verbs);
             return false;
         }
     }

@@ -70,6 +70,13 @@ check "--binding" refuses 2 "direct|table|packed|all" run example --binding none
 check "--count" refuses 2 "from 1 to 1048576" run example --count 0
 check "an argument that is no plusarg" refuses 2 "expected plusargs" run example foo
 check "pico:3" refuses 2 "from 4 to 20000" run pico:3
+for option in "--device host" "--vcd x" "--count 2" "--trace"; do
+    for part in asm dis check; do # shellcheck disable=SC2086
+        check "$option of vm $part" refuses 2 "is no option of 'vm $part', only of: " $part example.sva $option
+    done
+done
+check "--unchecked of vm dis" refuses 2 "only of: vm:asm,check,run" dis example.sva --unchecked
+check "-o of vm check" refuses 2 "--output is no option of 'vm check'" check example.sva -o x
 check "options for devices without one" refuses 2 "--json is about devices" run example --json x
 check "a fault that is none" refuses 2 "there is no fault" run example --device host --inject I2.nothing
 
