@@ -145,6 +145,11 @@ void lad_experiment_end(struct lad_arena *arena, struct lad_record *record, cons
         t->text = lad_printf(arena, "%s: says nothing, zeros are what is expected", e->words);
         return;
     }
+    if (r->status == LAD_STATUS_PASS && r->sweep && r->sweep_reached < record->sweep_failed) {
+        t->text = lad_printf(arena, "%s: cannot be made, it got no further than %s = %lld", e->words, r->sweep,
+                             (long long)r->sweep_reached);
+        return;
+    }
     unsigned result = r->status == LAD_STATUS_PASS ? 0
                       : r->status == record->status &&
                               !strcmp(r->type ? r->type : "", record->type ? record->type : "") &&

@@ -68,12 +68,15 @@ static void test_stops(void)
 
 static void test_end(void)
 {
-    static const char *const results[] = {"cured", "same", "changed", "no"};
+    static const char *const results[] = {"cured", "same", "changed", "no", "no", "cured"};
     struct lad_record r = make("output.all-canary"),
                       ends[] = {{.status = LAD_STATUS_PASS},
                                 {.status = LAD_STATUS_FAIL, .type = "ladder.mismatch"},
                                 {.status = LAD_STATUS_FAIL, .type = "ladder.redzone"},
-                                {.status = LAD_STATUS_SKIP, .message = "no such memory"}};
+                                {.status = LAD_STATUS_SKIP, .message = "no such memory"},
+                                {.status = LAD_STATUS_PASS, .sweep = "n", .sweep_reached = 16},
+                                {.status = LAD_STATUS_PASS, .sweep = "n", .sweep_reached = 17}};
+    r.sweep_failed = 17; /* what did not get there says nothing */
     for (size_t i = 0; i < LAD_N(ends); i++) {
         lad_experiment_end(arena, &r, lad_experiment_find("repeat"), &ends[i], 5);
         CU_ASSERT_STRING_EQUAL(r.trial[i].result, results[i]);
