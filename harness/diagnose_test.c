@@ -39,6 +39,8 @@ static const struct {
     {"witness.count-low witness.count-over-local output.prefix markers.landed", "D2", 'd', ""},
     {"witness.count-low witness.count-over-local witness.one-group-short output.prefix", "D2", 'o', "D3"},
     {"api.lost kernel-log.driver", "T1", 'd', ""},
+    {"run.crash host.cured never-free.same", "B2", 'o', "Z3"},
+    {"case.struct output.is-other-buffer witness.ran-all input.right never-free.same", "B5", 'd', ""},
     {"api.lost run.lost kernel-log.driver kernel-log.fault case.dispatches", "B2", 'o', "T1"},
     {"witness.count-twice output.doubled markers.landed", "D4", 'd', ""},
     {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary "
