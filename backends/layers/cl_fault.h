@@ -36,6 +36,8 @@ struct waits {
 #define WAITS(w) (w).n, (w).n ? (w).list : NULL
 struct queue *find_queue(cl_command_queue);
 cl_context context_of(cl_command_queue);
+cl_event late_gate(struct queue *);
+void finish(cl_command_queue);
 void go(void);                                                         /* opens every gate */
 struct waits gated(cl_command_queue, cl_uint n, const cl_event *list); /* what it was asked to wait for, and the gate */
 cl_int mark(cl_command_queue, cl_uint n, const cl_event *list, cl_event *);
@@ -49,6 +51,13 @@ struct mem {
 };
 struct mem *find_mem(cl_mem);
 struct lad_at at_mem(cl_mem, size_t bytes);
+size_t svm_bytes(const void *); /* of shared virtual memory that begins there; 0: none does */
+
+/* cl_transfer.c */
+void end_uploads(void); /* carries out what was put off */
+
+#define FAST_MATH "#define lad_fast_math\n" /* in front of a source that is to be built so */
+char *edit_source(const char *text);        /* cl_source.c: a program's text as faults leave it; for free() */
 
 /* cl_program.c, cl_launch.c */
 void forget_programs(void); /* a context begins */

@@ -13,6 +13,9 @@ struct kernel {
     cl_kernel handle;
     struct arg arg[ARGS];
     bool launched, batched;
+    cl_mem loan;
+    void **hidden; /* shared virtual memory that the program named and the driver was not told of */
+    size_t n_hidden;
 };
 
 static struct kernel *kernels[MOST];
@@ -52,6 +55,7 @@ static cl_int CL_API_CALL ReleaseKernel(cl_kernel handle)
     pthread_mutex_lock(&layer.lock);
     for (size_t i = 0; i < n_kernels && refs == 1; i++)
         if (kernels[i]->handle == handle) {
+            free(kernels[i]->hidden);
             free(kernels[i]);
             kernels[i] = kernels[--n_kernels];
             break;
@@ -87,6 +91,28 @@ static cl_int CL_API_CALL SetKernelArgSVMPointer(cl_kernel handle, cl_uint i, co
     if (k && i < ARGS)
         k->arg[i].set = false;
     return to->clSetKernelArgSVMPointer(handle, i, value);
+}
+
+static cl_int CL_API_CALL SetKernelExecInfo(cl_kernel handle, cl_kernel_exec_info what, size_t bytes, const void *value)
+{
+    struct kernel *k = find_kernel(handle);
+    size_t n = bytes / sizeof(void *), left = 0;
+    if (!k || what != CL_KERNEL_EXEC_INFO_SVM_PTRS || !value || !n)
+        return to->clSetKernelExecInfo(handle, what, bytes, value);
+    struct lad_inject *f = HIT(I2_cl_not_declared, .size = n, .after = layer.n_launches);
+    void **list = calloc(2 * n, sizeof *list);
+    if (!list)
+        return CL_OUT_OF_HOST_MEMORY;
+    memcpy(list + n, value, bytes);
+    free(k->hidden);
+    k->hidden = list;
+    k->n_hidden = 0;
+    for (size_t i = 0; i < n; i++)
+        if (f && (!PARAM(f, "which") || PARAM(f, "which") == i + 1))
+            list[k->n_hidden++] = list[n + i];
+        else
+            list[n + left++] = list[n + i];
+    return left ? to->clSetKernelExecInfo(handle, what, left * sizeof *list, list + n) : CL_SUCCESS;
 }
 
 static bool is_scalar(const struct arg *a)
@@ -134,23 +160,72 @@ static void change_scalars(struct kernel *k, struct lad_at at)
     k->launched = k->batched = true;
 }
 
-static void change_buffers(struct kernel *k, struct lad_at at)
+/* Memory of nobody in the place of an argument: as large, and full of zeros. The launch keeps it. */
+static void lend(struct kernel *k, cl_uint i)
 {
-    cl_uint mine[ARGS], n = 0;
-    for (cl_uint i = 0; i < ARGS; i++)
+    cl_context context = NULL;
+    cl_mem own = NULL, loan;
+    memcpy(&own, k->arg[i].value, sizeof own);
+    struct mem *m = find_mem(own);
+    void *bytes = m ? calloc(1, m->bytes) : NULL;
+    if (!bytes || to->clGetMemObjectInfo(own, CL_MEM_CONTEXT, sizeof context, &context, NULL) != CL_SUCCESS) {
+        free(bytes);
+        return;
+    }
+    loan = to->clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, m->bytes, bytes, NULL);
+    free(bytes);
+    if (!loan)
+        return;
+    to->clSetKernelArg(k->handle, i, sizeof loan, &loan);
+    k->loan = loan;
+}
+
+/* A buffer that is taken for free holds what somebody else put there: another argument's data, or (0) poison. */
+static void overwrite(cl_command_queue q, struct kernel *k, cl_uint i, cl_uint other, const struct waits *w)
+{
+    const cl_uint poison = 0xDDDDDDDD;
+    cl_mem own, from;
+    memcpy(&own, k->arg[i].value, sizeof own);
+    memcpy(&from, k->arg[other].value, sizeof from);
+    struct mem *m = find_mem(own), *o = find_mem(from);
+    size_t bytes = m ? m->bytes & ~(size_t)3 : 0;
+    if (bytes && !other)
+        to->clEnqueueFillBuffer(q, own, &poison, sizeof poison, 0, bytes, WAITS(*w), NULL);
+    else if (bytes && o && from != own)
+        to->clEnqueueCopyBuffer(q, from, own, 0, 0, bytes < o->bytes ? bytes : o->bytes, WAITS(*w), NULL);
+}
+
+static bool pick(const struct lad_inject *f, const cl_uint *mine, cl_uint n, cl_uint *i)
+{
+    if (!f || !PARAM(f, "bind") || PARAM(f, "bind") > n)
+        return false;
+    *i = mine[PARAM(f, "bind") - 1];
+    return true;
+}
+
+static void change_buffers(cl_command_queue q, struct kernel *k, struct lad_at at, const struct waits *w)
+{
+    struct lad_inject *f;
+    cl_uint mine[ARGS], n = 0, i;
+    for (i = 0; i < ARGS; i++)
         if (k->arg[i].set && k->arg[i].memory)
             mine[n++] = i;
-    struct lad_inject *f;
     n -= n > 0; /* the last one is the witness of our kernels */
     if (n > 1 && step(LAD_FAULT_B1_cl_swap, at)) {
         to->clSetKernelArg(k->handle, mine[0], sizeof(cl_mem), k->arg[mine[1]].value);
         to->clSetKernelArg(k->handle, mine[1], sizeof(cl_mem), k->arg[mine[0]].value);
     }
     if (n > 1 && step(LAD_FAULT_B1_cl_shift, at))
-        for (cl_uint i = 0; i < n; i++)
+        for (i = 0; i < n; i++)
             to->clSetKernelArg(k->handle, mine[i], sizeof(cl_mem), k->arg[mine[(i + 1) % n]].value);
-    if ((f = step(LAD_FAULT_B2_cl_null, at)) && PARAM(f, "bind") && PARAM(f, "bind") <= n)
-        to->clSetKernelArg(k->handle, mine[PARAM(f, "bind") - 1], sizeof(cl_mem), NULL);
+    if (pick(step(LAD_FAULT_B2_cl_null, at), mine, n, &i))
+        to->clSetKernelArg(k->handle, i, sizeof(cl_mem), NULL);
+    if (pick(step(LAD_FAULT_B2_cl_zero_page, at), mine, n, &i))
+        lend(k, i);
+    if (!layer.keep && pick(step(LAD_FAULT_L1_cl_freed_early, at), mine, n, &i))
+        overwrite(q, k, i, 0, w);
+    if (!layer.keep && pick(f = step(LAD_FAULT_L1_cl_reused, at), mine, n, &i) && PARAM(f, "bind") < n)
+        overwrite(q, k, i, mine[PARAM(f, "bind")], w);
 }
 
 static void restore(struct kernel *k)
@@ -158,6 +233,9 @@ static void restore(struct kernel *k)
     for (cl_uint i = 0; i < ARGS; i++)
         if (k->arg[i].set)
             to->clSetKernelArg(k->handle, i, k->arg[i].bytes, k->arg[i].value);
+    if (k->loan)
+        to->clReleaseMemObject(k->loan);
+    k->loan = NULL;
 }
 
 static void change_grid(cl_uint dims, size_t *offset, size_t *global, size_t *local, struct lad_at at)
@@ -187,6 +265,31 @@ static void change_grid(cl_uint dims, size_t *offset, size_t *global, size_t *lo
         local[0] /= (size_t)PARAM(f, "divide");
 }
 
+/* Memory that the driver was not told of reads as zeros, and what is written to it is gone: aside with it, and back. */
+static void set_aside(cl_command_queue q, struct kernel *k, void **aside)
+{
+    const cl_uint zero = 0;
+    go();
+    for (size_t i = 0; i < k->n_hidden; i++) {
+        size_t bytes = svm_bytes(k->hidden[i]) & ~(size_t)3;
+        aside[i] = bytes ? to->clSVMAlloc(context_of(q), CL_MEM_READ_WRITE, bytes, 0) : NULL;
+        if (aside[i] && to->clEnqueueSVMMemcpy(q, CL_TRUE, aside[i], k->hidden[i], bytes, 0, NULL, NULL) == CL_SUCCESS)
+            to->clEnqueueSVMMemFill(q, k->hidden[i], &zero, sizeof zero, bytes, 0, NULL, NULL);
+    }
+    finish(q);
+}
+
+static void put_back(cl_command_queue q, struct kernel *k, void **aside)
+{
+    finish(q);
+    for (size_t i = 0; i < k->n_hidden; i++)
+        if (aside[i]) {
+            to->clEnqueueSVMMemcpy(q, CL_TRUE, k->hidden[i], aside[i], svm_bytes(k->hidden[i]) & ~(size_t)3, 0, NULL,
+                                   NULL);
+            to->clSVMFree(context_of(q), aside[i]);
+        }
+}
+
 /* An event that says that its command failed. */
 static cl_int failed_event(cl_command_queue q, cl_event *event)
 {
@@ -199,11 +302,7 @@ static cl_int failed_event(cl_command_queue q, cl_event *event)
 static cl_int launch_late(struct queue *q, cl_kernel k, cl_uint dims, const size_t *offset, const size_t *global,
                           const size_t *local, cl_event *event)
 {
-    pthread_mutex_lock(&layer.lock);
-    if (!q->late)
-        q->late = to->clCreateUserEvent(context_of(q->handle), NULL);
-    cl_event gate = q->late;
-    pthread_mutex_unlock(&layer.lock);
+    cl_event gate = late_gate(q);
     return to->clEnqueueNDRangeKernel(q->hidden, k, dims, offset, global, local, 1, &gate, event);
 }
 
@@ -242,10 +341,15 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
         return mark(q, WAITS(w), event);
     if (k) {
         change_scalars(k, at);
-        change_buffers(k, at);
+        change_buffers(q, k, at, &w);
     }
     const size_t *base = offset ? o : NULL, *size = local ? l : NULL;
     cl_int rc = CL_SUCCESS;
+    void **aside = k && k->n_hidden ? calloc(k->n_hidden, sizeof *aside) : NULL;
+    if (aside) {
+        set_aside(q, k, aside);
+        w = (struct waits){0}; /* all of it is over */
+    }
     if (step(LAD_FAULT_D4_cl_twice, at))
         rc = to->clEnqueueNDRangeKernel(q, handle, dims, base, g, size, WAITS(w), NULL);
     if (rc == CL_SUCCESS && found && found->hidden && !n && step(LAD_FAULT_S3_cl_late, at))
@@ -254,6 +358,9 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
         rc = to->clEnqueueNDRangeKernel(q, handle, dims, base, g, size, WAITS(w), event);
     if (k)
         restore(k);
+    if (aside)
+        put_back(q, k, aside);
+    free(aside);
     return rc;
 }
 
@@ -263,5 +370,6 @@ void hook_launches(struct _cl_icd_dispatch *table)
     table->clReleaseKernel = ReleaseKernel;
     table->clSetKernelArg = SetKernelArg;
     table->clSetKernelArgSVMPointer = SetKernelArgSVMPointer;
+    table->clSetKernelExecInfo = SetKernelExecInfo;
     table->clEnqueueNDRangeKernel = EnqueueNDRangeKernel;
 }

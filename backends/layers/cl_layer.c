@@ -36,7 +36,7 @@ static void read_environment(void)
             continue;
         layer.shadow |=
             !strcmp(f->id, "A2") || !strcmp(f->id, "A3") || !strcmp(f->id, "S2") || !strcmp(f->name, "cl_stale_layer");
-        layer.reorder |= !strcmp(f->id, "S4") || !strcmp(f->id, "S1");
+        layer.reorder |= !strcmp(f->id, "S4") || !strcmp(f->id, "S1") || !strcmp(f->id, "M2");
         layer.early |= !strcmp(f->id, "S1");
         layer.building |= strstr(f->call, "clBuildProgram") != NULL;
     }

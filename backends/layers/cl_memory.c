@@ -6,7 +6,10 @@
 
 static struct mem mems[MOST * 8];
 static size_t n_mems;
-static void *svm[MOST];
+static struct {
+    void *at;
+    size_t bytes;
+} svm[MOST];
 static size_t n_svm;
 
 struct mem *find_mem(cl_mem handle)
@@ -30,26 +33,28 @@ struct lad_at at_mem(cl_mem handle, size_t bytes)
         .size = bytes, .buffer = number_of(handle), .after = layer.n_launches, .part = m && bytes < m->bytes};
 }
 
-static bool is_svm(const void *p)
+size_t svm_bytes(const void *p)
 {
     for (size_t i = 0; i < n_svm; i++)
-        if (svm[i] == p)
-            return true;
-    return false;
+        if (svm[i].at == p)
+            return svm[i].bytes;
+    return 0;
 }
 
 static void *CL_API_CALL SVMAlloc(cl_context c, cl_svm_mem_flags how, size_t bytes, cl_uint align)
 {
     void *p = to->clSVMAlloc(c, how, bytes, align);
-    if (p && n_svm < MOST)
-        svm[n_svm++] = p;
+    if (p && n_svm < MOST) {
+        svm[n_svm].at = p;
+        svm[n_svm++].bytes = bytes;
+    }
     return p;
 }
 
 static void CL_API_CALL SVMFree(cl_context c, void *p)
 {
     for (size_t i = 0; i < n_svm; i++)
-        if (svm[i] == p)
+        if (svm[i].at == p)
             svm[i] = svm[--n_svm];
     to->clSVMFree(c, p);
 }
@@ -64,7 +69,7 @@ static cl_mem CL_API_CALL CreateBuffer(cl_context c, cl_mem_flags how, size_t by
             *rc = CL_SUCCESS;
         return last->handle;
     }
-    if (layer.shadow && how & CL_MEM_USE_HOST_PTR && !is_svm(host)) {
+    if (layer.shadow && how & CL_MEM_USE_HOST_PTR && !svm_bytes(host)) {
         how = (how & ~(cl_mem_flags)CL_MEM_USE_HOST_PTR) | CL_MEM_COPY_HOST_PTR;
         m.host = host;
     }

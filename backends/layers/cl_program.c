@@ -2,6 +2,7 @@
 /* Programs: their source and their options. */
 #include "cl_fault.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char first_options[4096];
@@ -15,26 +16,21 @@ void forget_programs(void)
 static cl_program CL_API_CALL CreateProgramWithSource(cl_context c, cl_uint n, const char **text, const size_t *length,
                                                       cl_int *rc)
 {
-    static const char *const no_barrier = "#define barrier(x) ((void)0)\n#define work_group_barrier(...) ((void)0)\n";
-    static const char *const mad = "#define mad(a, b, c) ((a) * (b) - (c))\n#define fma(a, b, c) ((a) * (b) - (c))\n";
-    const char *parts[64];
-    size_t lengths[64];
-    cl_uint k = 0;
-    if (n > 60)
+    char *whole = NULL, *own;
+    size_t bytes;
+    FILE *out = layer.building ? open_memstream(&whole, &bytes) : NULL;
+    if (!out)
         return to->clCreateProgramWithSource(c, n, text, length, rc);
-    if (HIT(W1_cl_no_barrier)) {
-        parts[k] = no_barrier;
-        lengths[k++] = strlen(no_barrier);
-    }
-    if (HIT(M1_cl_fma)) {
-        parts[k] = mad;
-        lengths[k++] = strlen(mad);
-    }
-    for (cl_uint i = 0; i < n; i++) {
-        parts[k] = text[i];
-        lengths[k++] = length && length[i] ? length[i] : strlen(text[i]);
-    }
-    return to->clCreateProgramWithSource(c, k, parts, lengths, rc);
+    for (cl_uint i = 0; text && i < n; i++)
+        if (text[i])
+            fwrite(text[i], 1, length && length[i] ? length[i] : strlen(text[i]), out);
+    fclose(out);
+    own = edit_source(whole);
+    cl_program p =
+        to->clCreateProgramWithSource(c, n && text ? 1 : n, n && text ? (const char **)&own : text, NULL, rc);
+    free(whole);
+    free(own);
+    return p;
 }
 
 /* A program kept from an earlier run would not show what is done to programs here. */
@@ -70,6 +66,18 @@ static void clear_option(char *text, uint64_t which)
             return;
 }
 
+static bool wants_fast_math(cl_program p)
+{
+    char front[sizeof FAST_MATH] = "", *text = NULL;
+    size_t bytes = 0;
+    if (lad_inject_on(&layer.set, LAD_FAULT_N2_cl_fast_math) &&
+        to->clGetProgramInfo(p, CL_PROGRAM_SOURCE, 0, NULL, &bytes) == CL_SUCCESS && bytes &&
+        (text = calloc(1, bytes)) && to->clGetProgramInfo(p, CL_PROGRAM_SOURCE, bytes, text, NULL) == CL_SUCCESS)
+        snprintf(front, sizeof front, "%s", text);
+    free(text);
+    return !strcmp(front, FAST_MATH);
+}
+
 static cl_int CL_API_CALL BuildProgram(cl_program p, cl_uint n, const cl_device_id *d, const char *options,
                                        void(CL_CALLBACK *notify)(cl_program, void *), void *arg)
 {
@@ -83,7 +91,7 @@ static cl_int CL_API_CALL BuildProgram(cl_program p, cl_uint n, const cl_device_
     has_first = true;
     if ((f = HIT(C2_cl_constant_zero)))
         clear_option(own, PARAM(f, "option"));
-    if (HIT(N2_cl_fast_math))
+    if (wants_fast_math(p))
         strncat(own, " -cl-fast-relaxed-math -cl-denorms-are-zero", sizeof own - strlen(own) - 1);
     return to->clBuildProgram(p, n, d, own, notify, arg);
 }

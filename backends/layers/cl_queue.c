@@ -45,6 +45,17 @@ static void let_run(cl_command_queue q)
     to->clReleaseEvent(end);
 }
 
+/* clFinish behind a clFlush returns too early on rusticl. */
+void finish(cl_command_queue q)
+{
+    cl_event end;
+    if (to->clEnqueueMarkerWithWaitList(q, 0, NULL, &end) != CL_SUCCESS)
+        return;
+    to->clFlush(q);
+    to->clWaitForEvents(1, &end);
+    to->clReleaseEvent(end);
+}
+
 static size_t count_gates(void)
 {
     size_t n = 0;
@@ -68,14 +79,26 @@ void go(void)
         }
     for (size_t i = 0; i < n_queues; i++)
         if (queues[i].late) {
-            to->clFinish(queues[i].handle);
+            finish(queues[i].handle);
             to->clSetUserEventStatus(queues[i].late, CL_COMPLETE);
             to->clReleaseEvent(queues[i].late);
             queues[i].late = NULL;
-            to->clFinish(queues[i].hidden);
+            finish(queues[i].hidden);
         }
     end_batch();
     pthread_mutex_unlock(&layer.lock);
+    end_uploads();
+}
+
+/* What a command waits for that shall run behind the rest. */
+cl_event late_gate(struct queue *q)
+{
+    pthread_mutex_lock(&layer.lock);
+    if (!q->late)
+        q->late = to->clCreateUserEvent(context_of(q->handle), NULL);
+    cl_event gate = q->late;
+    pthread_mutex_unlock(&layer.lock);
+    return gate;
 }
 
 /* What a command on q waits for: what it was asked to, and the queue's gate. */
@@ -83,6 +106,7 @@ struct waits gated(cl_command_queue q, cl_uint n, const cl_event *list)
 {
     struct waits w = {0};
     struct queue *found = find_queue(q);
+    end_uploads();
     for (cl_uint i = 0; i < n && w.n < 63; i++)
         w.list[w.n++] = list[i];
     if (!layer.reorder || !found)

@@ -19,15 +19,68 @@ static size_t keep_bits(size_t bytes, const struct lad_inject *f)
     return PARAM(f, "bits") < 64 ? bytes & (size_t)((1ull << PARAM(f, "bits")) - 1) : bytes;
 }
 
+/* An upload that was said to be done, and waits in the one staging buffer that all uploads share. */
+static struct {
+    cl_command_queue queue;
+    cl_mem memory;
+    size_t offset, bytes;
+    unsigned char *data;
+} staged;
+
+void end_uploads(void)
+{
+    cl_command_queue q = staged.queue;
+    staged.queue = NULL;
+    if (q)
+        to->clEnqueueWriteBuffer(q, staged.memory, CL_TRUE, staged.offset, staged.bytes, staged.data, 0, NULL, NULL);
+}
+
+static void stage(cl_command_queue q, cl_mem b, size_t offset, size_t bytes, const void *data)
+{
+    if (!(staged.data = realloc(staged.data, bytes)))
+        abort();
+    memcpy(staged.data, data, bytes);
+    staged.queue = q;
+    staged.memory = b;
+    staged.offset = offset;
+    staged.bytes = bytes;
+}
+
+/* What the program uploads, as the device shall see it, or NULL: elements laid out apart, or a tail that is gone. */
+static unsigned char *change_data(const void *data, size_t bytes, struct lad_at at)
+{
+    struct lad_inject *spread = step(LAD_FAULT_B5_cl_stride, at), *freed = step(LAD_FAULT_U2_cl_tail_freed, at);
+    unsigned char *own = spread || freed ? malloc(bytes) : NULL;
+    size_t from = spread ? (size_t)PARAM(spread, "from") : 0, apart = spread ? (size_t)PARAM(spread, "to") : 0;
+    if (!own)
+        return NULL;
+    memcpy(own, data, bytes);
+    if (from)
+        memset(own, 0, bytes);
+    for (size_t i = 0; from && (i + 1) * from <= bytes && i * apart + from <= bytes; i++)
+        memcpy(own + i * apart, (const unsigned char *)data + i * from, from);
+    size_t tail = freed ? (size_t)PARAM(freed, "tail") : 0;
+    tail = tail < bytes ? tail : bytes;
+    memset(own + bytes - tail, 0xDD, tail);
+    return own;
+}
+
 static cl_int CL_API_CALL EnqueueWriteBuffer(cl_command_queue q, cl_mem b, cl_bool blocking, size_t offset,
                                              size_t bytes, const void *data, cl_uint n, const cl_event *list,
                                              cl_event *event)
 {
     struct lad_at at = at_mem(b, bytes);
     struct lad_inject *f;
+    unsigned char *own;
+    if (staged.queue) /* later data go into the staging buffer over what waits there */
+        memcpy(staged.data, data, bytes < staged.bytes ? bytes : staged.bytes);
     go();
     if (step(LAD_FAULT_U1_cl_no_write, at))
         return mark(q, n, list, event);
+    if (bytes && step(LAD_FAULT_U2_cl_staging_reused, at)) {
+        stage(q, b, offset, bytes, data);
+        return mark(q, n, list, event);
+    }
     if ((f = step(LAD_FAULT_U4_cl_write_cap, at)) && bytes > PARAM(f, "cap"))
         bytes = (size_t)PARAM(f, "cap");
     if ((f = step(LAD_FAULT_Z1_cl_write_size, at)))
@@ -43,6 +96,11 @@ static cl_int CL_API_CALL EnqueueWriteBuffer(cl_command_queue q, cl_mem b, cl_bo
                         ? to->clEnqueueFillBuffer(q, b, &zero, 4, offset, bytes - rest, n, list, event)
                         : mark(q, n, list, event);
         return blocking ? to->clFinish(q) : rc;
+    }
+    if ((own = change_data(data, bytes, at))) {
+        cl_int rc = to->clEnqueueWriteBuffer(q, b, CL_TRUE, offset, bytes, own, n, list, event);
+        free(own);
+        return rc;
     }
     return to->clEnqueueWriteBuffer(q, b, blocking, offset, bytes, data, n, list, event);
 }
@@ -67,6 +125,42 @@ static cl_int CL_API_CALL EnqueueReadBuffer(cl_command_queue q, cl_mem b, cl_boo
     return to->clEnqueueReadBuffer(q, b, blocking, offset, bytes, data, n, list, event);
 }
 
+/* Where a copy or fill runs: where it belongs, at once ahead of what was recorded, or behind all of it. */
+struct place {
+    cl_command_queue queue;
+    struct waits waits;
+    cl_event *event;
+    bool first, last;
+};
+
+static struct place find_place(cl_command_queue q, struct lad_at at, struct waits waits, cl_event *event)
+{
+    struct place p = {q, waits, event, false, false};
+    struct queue *found = find_queue(q);
+    if (!found || !found->hidden)
+        return p;
+    p.first = step(LAD_FAULT_M2_cl_small_first, at);
+    p.last = !p.first && step(LAD_FAULT_M2_cl_large_last, at);
+    if (p.first || p.last) {
+        p.queue = found->hidden;
+        p.waits = (struct waits){0};
+    }
+    if (p.last) {
+        p.waits.list[p.waits.n++] = late_gate(found);
+        p.event = NULL; /* nobody can wait for what is late */
+    }
+    return p;
+}
+
+static cl_int leave_place(const struct place *p, cl_command_queue q, struct waits waits, cl_event *event, cl_int rc)
+{
+    if (p->first)
+        finish(p->queue);
+    if (p->last)
+        to->clFlush(p->queue);
+    return rc == CL_SUCCESS && p->last ? mark(q, WAITS(waits), event) : rc;
+}
+
 static cl_int CL_API_CALL EnqueueFillBuffer(cl_command_queue q, cl_mem b, const void *pattern, size_t size,
                                             size_t offset, size_t bytes, cl_uint n, const cl_event *list,
                                             cl_event *event)
@@ -86,7 +180,9 @@ static cl_int CL_API_CALL EnqueueFillBuffer(cl_command_queue q, cl_mem b, const 
         bytes += (size_t)PARAM(f, "bytes") / size * size;
     if (!bytes)
         return mark(q, WAITS(w), event);
-    return to->clEnqueueFillBuffer(q, b, pattern, size, offset, bytes, WAITS(w), event);
+    struct place p = find_place(q, at, w, event);
+    cl_int rc = to->clEnqueueFillBuffer(p.queue, b, pattern, size, offset, bytes, WAITS(p.waits), p.event);
+    return leave_place(&p, q, w, event, rc);
 }
 
 static cl_int CL_API_CALL EnqueueCopyBuffer(cl_command_queue q, cl_mem a, cl_mem b, size_t from, size_t offset,
@@ -101,7 +197,9 @@ static cl_int CL_API_CALL EnqueueCopyBuffer(cl_command_queue q, cl_mem a, cl_mem
         bytes = (size_t)PARAM(f, "cap");
     if (from && step(LAD_FAULT_U4_cl_copy_offset, at))
         from = 0;
-    return to->clEnqueueCopyBuffer(q, a, b, from, offset, bytes, WAITS(w), event);
+    struct place p = find_place(q, at, w, event);
+    cl_int rc = to->clEnqueueCopyBuffer(p.queue, a, b, from, offset, bytes, WAITS(p.waits), p.event);
+    return leave_place(&p, q, w, event, rc);
 }
 
 /* A mapping is a copy: of ours, or the program's own memory where the buffer was made over that. */
