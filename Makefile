@@ -54,7 +54,7 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(all_cflags) -c -o $@ $<
 
 # Layers of faults, for any program: libc only, and nothing to be seen of them but the loaders' way in.
-$(B)/layers/libVkLayer_gpuladder_fault.so: $(wildcard backends/layers/vk_*.c) backends/layers/inject.c
+$(B)/layers/libVkLayer_gpuladder_fault.so: $(filter-out %_test.c,$(wildcard backends/layers/vk_*.c)) backends/layers/inject.c
 $(B)/layers/libgpuladder_fault_cl.so: $(filter-out %_test.c,$(wildcard backends/layers/cl_*.c)) backends/layers/inject.c
 $(B)/layers/%.so: $(wildcard backends/layers/*.h backends/layers/*.def)
 	@mkdir -p $(@D)

@@ -38,7 +38,7 @@ void lad_spirv_splice(struct lad_spirv *m, struct lad_op *op, const uint32_t *wi
 
 uint32_t lad_spirv_id(struct lad_spirv *m)
 {
-    return m->word[BOUND]++;
+    return m->n > BOUND ? m->word[BOUND]++ : 0;
 }
 
 /* What has to stand before the first function. */
