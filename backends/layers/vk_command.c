@@ -131,8 +131,8 @@ static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
         g[0] = (uint32_t)((g[0] + PARAM(f, "by") - 1) / PARAM(f, "by"));
     if (HIT_AT(d, D2_vk_one_group, at))
         g[0] = g[1] = g[2] = 1;
-    if (g[0] && HIT_AT(d, D3_vk_last_group, at))
-        g[0]--;
+    if ((f = HIT_AT(d, D3_vk_last_group, at)) && PARAM(f, "axis") < 3 && g[PARAM(f, "axis")])
+        g[PARAM(f, "axis")]--;
     if ((f = HIT_AT(d, D4_vk_extra_group, at)))
         g[0] += (uint32_t)PARAM(f, "more");
     if (g[0] != g[1] && HIT_AT(d, D5_vk_swap_xy, at)) {

@@ -37,7 +37,7 @@ static void read_environment(void)
         if (f->depth != LAD_DEPTH_VULKAN)
             continue;
         layer.shadow |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2") || !strcmp(f->name, "vk_stale_layer");
-        layer.reorder |= !strcmp(f->id, "S3");
+        layer.reorder |= !strcmp(f->id, "S3") && strcmp(f->name, "vk_copies_first");
         layer.queues |= !strcmp(f->id, "S4");
         layer.discrete |= !strcmp(f->id, "U3") || !strcmp(f->name, "vk_staging_reused");
     }
@@ -207,6 +207,8 @@ VKAPI_ATTR void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocati
         free((void *)(uintptr_t)d->spec[i].info.pMapEntries);
         free((void *)(uintptr_t)d->spec[i].info.pData);
     }
+    for (size_t i = 0; i < d->n_stale; i++)
+        free(d->stale[i].word);
     layer_leave();
     d->DestroyDevice(device, cb);
     free(d->map);

@@ -38,6 +38,11 @@ struct bound { /* what a descriptor was last written with */
     uint32_t binding;
     VkDescriptorBufferInfo info;
 };
+struct stale { /* a module that a cache keeps */
+    uint64_t key;
+    uint32_t *word;
+    size_t n;
+};
 enum kind { DISPATCH, INDIRECT, FILL, COPY, BARRIER };
 enum rank { EARLY, IN_TURN, LATE, RANKS };
 struct held { /* a command that waits for the next barrier, and what was bound */
@@ -105,6 +110,8 @@ struct device {
         unsigned widths; /* SPIRV_WIDE, SPIRV_SMALL */
     } module[MOST];
     size_t n_modules;
+    struct stale stale[MOST];
+    size_t n_stale;
     struct {
         VkQueue queue;
         VkCommandBuffer cmd[16];

@@ -89,16 +89,17 @@ static void issue_held(struct device *d, const struct cmd *c, const struct held 
 /* A driver that puts copies where it likes: everything waits for the end of the command buffer. */
 static bool is_ranked(const struct device *d)
 {
-    return lad_inject_on(&d->set, LAD_FAULT_M2_vk_small_first) || lad_inject_on(&d->set, LAD_FAULT_M2_vk_large_late);
+    return lad_inject_on(&d->set, LAD_FAULT_M2_vk_small_first) || lad_inject_on(&d->set, LAD_FAULT_M2_vk_large_late) ||
+           lad_inject_on(&d->set, LAD_FAULT_S3_vk_copies_first);
 }
 
 static enum rank rank_of(struct device *d, const struct held *h)
 {
     struct lad_at at = {.size = h->kind == COPY ? h->region.size : h->bytes, .after = d->n_dispatches};
-    bool copy = h->kind == COPY;
-    return (copy || h->kind == FILL) && HIT_AT(d, M2_vk_small_first, at) ? EARLY
-           : copy && HIT_AT(d, M2_vk_large_late, at)                     ? LATE
-                                                                         : IN_TURN;
+    bool copy = h->kind == COPY, moves = copy || h->kind == FILL;
+    if (moves && (HIT_AT(d, M2_vk_small_first, at) || HIT_AT(d, S3_vk_copies_first, at)))
+        return EARLY;
+    return copy && HIT_AT(d, M2_vk_large_late, at) ? LATE : IN_TURN;
 }
 
 static void issue_ranked(struct device *d, struct cmd *c)

@@ -133,6 +133,21 @@ unsigned char *lad_spirv_reach(const struct lad_spirv *m, uint32_t set)
     return reached;
 }
 
+uint64_t lad_spirv_interface(const struct lad_spirv *m)
+{
+    enum { MEMBER_DECORATE = 72, BINDING = 33, OFFSET = 35 };
+    struct lad_op op = {0};
+    uint64_t key = 0;
+    while (lad_spirv_next(m, &op)) {
+        const uint32_t *w = m->word + op.at;
+        if (op.code == OP_DECORATE && op.length == 4 && (w[2] == DESCRIPTOR_SET || w[2] == BINDING))
+            key += (w[2] * 64u + w[3] + 1u) * 0x9E3779B97F4A7C15u;
+        if (op.code == MEMBER_DECORATE && op.length == 5 && w[3] == OFFSET)
+            key += (w[2] * 4096u + w[4] + 7u) * 0xC2B2AE3D27D4EB4Fu;
+    }
+    return key;
+}
+
 unsigned lad_spirv_widths(const struct lad_spirv *m)
 {
     unsigned widths = 0;

@@ -51,7 +51,8 @@ uint32_t lad_spirv_type_of(const struct lad_spirv *, uint32_t id);
 uint32_t lad_spirv_pointee(const struct lad_spirv *, uint32_t variable); /* the type that it holds, or 0 */
 /* Marks the ids that point into buffers of a descriptor set, or into memory of the workgroup; to be freed. */
 unsigned char *lad_spirv_reach(const struct lad_spirv *, uint32_t set);
-unsigned lad_spirv_widths(const struct lad_spirv *); /* SPIRV_WIDE, SPIRV_SMALL: which types it declares */
+uint64_t lad_spirv_interface(const struct lad_spirv *); /* the same for modules of the same bindings and layouts */
+unsigned lad_spirv_widths(const struct lad_spirv *);    /* SPIRV_WIDE, SPIRV_SMALL: which types it declares */
 
 /* vk_edit.c: each says whether there was anything to change. */
 bool lad_edit_lose_store(struct lad_spirv *, uint32_t set);                 /* the last store to a buffer of that set */
