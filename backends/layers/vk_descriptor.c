@@ -26,10 +26,11 @@ static void note_bound(struct device *d, uint32_t n, const VkWriteDescriptorSet 
 
 bool layer_find_bound(struct device *d, const struct cmd *c, uint32_t binding, VkDescriptorBufferInfo *info)
 {
+    const VkBufferUsageFlags moves = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
     for (size_t i = 0; i < d->n_bound && c->now.n_sets; i++) {
         const struct bound *b = &d->bound[i];
         const struct buffer *buffer = layer_buffer(d, b->info.buffer);
-        if (b->set != c->now.set[0] || b->binding != binding || !buffer)
+        if (b->set != c->now.set[0] || b->binding != binding || !buffer || (buffer->usage & moves) != moves)
             continue;
         *info = b->info;
         if (info->range == VK_WHOLE_SIZE)

@@ -173,7 +173,7 @@ struct buffer *layer_buffer(struct device *, VkBuffer); /* NULL: unknown */
 void layer_free_own(struct device *);
 
 /* vk_descriptor.c */
-/* What a binding of set 0 of the command buffer holds; false where that is not known. */
+/* What a binding of set 0 of the command buffer holds; false where that is not known, or commands cannot move it. */
 bool layer_find_bound(struct device *, const struct cmd *, uint32_t binding, VkDescriptorBufferInfo *);
 
 /* vk_reorder.c */
