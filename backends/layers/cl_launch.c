@@ -157,7 +157,6 @@ static void change_scalars(struct kernel *k, struct lad_at at)
         if (memcmp(own, a->value, a->bytes))
             to->clSetKernelArg(k->handle, i, a->bytes, own);
     }
-    k->launched = k->batched = true;
 }
 
 /* Memory of nobody in the place of an argument: as large, and full of zeros. The launch keeps it. */
@@ -211,6 +210,12 @@ static void change_buffers(cl_command_queue q, struct kernel *k, struct lad_at a
         if (k->arg[i].set && k->arg[i].memory)
             mine[n++] = i;
     n -= n > 0; /* the last one is the witness of our kernels */
+    bool shared = k->batched && step(LAD_FAULT_B6_cl_first_buffers, at);
+    for (i = 0; i < n; i++)
+        if (shared)
+            to->clSetKernelArg(k->handle, mine[i], sizeof(cl_mem), k->arg[mine[i]].first);
+        else if (!k->batched)
+            memcpy(k->arg[mine[i]].first, k->arg[mine[i]].value, sizeof(cl_mem));
     if (n > 1 && step(LAD_FAULT_B1_cl_swap, at)) {
         to->clSetKernelArg(k->handle, mine[0], sizeof(cl_mem), k->arg[mine[1]].value);
         to->clSetKernelArg(k->handle, mine[1], sizeof(cl_mem), k->arg[mine[0]].value);
@@ -342,6 +347,7 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
     if (k) {
         change_scalars(k, at);
         change_buffers(q, k, at, &w);
+        k->launched = k->batched = true;
     }
     const size_t *base = offset ? o : NULL, *size = local ? l : NULL;
     cl_int rc = CL_SUCCESS;

@@ -84,10 +84,12 @@ static cl_int CL_API_CALL BuildProgram(cl_program p, cl_uint n, const cl_device_
     char own[4096];
     struct lad_inject *f;
     snprintf(own, sizeof own, "%s", options ? options : "");
-    if (HIT(C1_cl_key_without_options) && has_first)
+    char asked[sizeof own];
+    snprintf(asked, sizeof asked, "%s", own);
+    if ((f = HIT(C1_cl_key_without_options)) && has_first)
         snprintf(own, sizeof own, "%s", first_options);
-    if (!has_first)
-        snprintf(first_options, sizeof first_options, "%s", own);
+    if (!has_first || (f && PARAM(f, "last")))
+        snprintf(first_options, sizeof first_options, "%s", asked);
     has_first = true;
     if ((f = HIT(C2_cl_constant_zero)))
         clear_option(own, PARAM(f, "option"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What faults make of the source of programs: a small program each, before and after. The rest of the layer is not here. */
+/* What faults make of the source of programs: a small program each, before and after. The rest of the layer is not
+ * here. */
 #include "../../harness/test.h"
 #include "cl_source.c"
 
@@ -47,7 +48,8 @@ static const struct {
     {"C4.cl-lost-store", "x = b[0]; if (b[1] == 2 || b[2] <= 3) w[1] = 4;", NULL},
     {"B5.cl-packed", "struct r { char c; int i; };", "struct __attribute__((packed)) r { char c; int i; };"},
     {"B5.cl-packed", "struct r x;", NULL},
-    {"B5.cl-aligned:align=32", "typedef struct { int i; } r;", "typedef struct __attribute__((aligned(32))) { int i; } r;"},
+    {"B5.cl-aligned:align=32", "typedef struct { int i; } r;",
+     "typedef struct __attribute__((aligned(32))) { int i; } r;"},
     {"M1.cl-fma:which=1", "x = fma(1, 2, 3) + mad(4, 5, 6);", "x = lad_fma(1, 2, 3) + mad(4, 5, 6);"},
     {"N1.cl-half-sums", "float x = 0, y = 1; y += a[0] * 2; s[i] += x;",
      "float x = 0, y = 1; y = lad_narrow(y + ( a[0] * 2)); s[i] = lad_narrow(s[i] + ( x));"},
@@ -79,14 +81,16 @@ static void test_rows(void)
 /* Whatever comes, it ends: cut off anywhere, without closing brackets, without anything. */
 static void test_any_text(void)
 {
-    static const char text[] = "#define global barrier(\n" HEAD "local uint t[4]; t[0] = a[b[1]; float x, y += 1; barrier(; "
-                               "struct { atomic_add(b, isnan(fma(" TAIL;
+    static const char text[] =
+        "#define global barrier(\n" HEAD "local uint t[4]; t[0] = a[b[1]; float x, y += 1; barrier(; "
+        "struct { atomic_add(b, isnan(fma(" TAIL;
     char cut[sizeof text], name[64], why[400];
     for (size_t n = 0; n < sizeof text; n++) {
         snprintf(cut, sizeof cut, "%.*s", (int)n, text);
         for (size_t i = 0; i < LAD_N(passes); i++) {
             layer.set = (struct lad_injection){0};
-            CU_ASSERT_TRUE(lad_inject_add(&layer.set, lad_fault_name(passes[i].id, name, sizeof name), why, sizeof why));
+            CU_ASSERT_TRUE(
+                lad_inject_add(&layer.set, lad_fault_name(passes[i].id, name, sizeof name), why, sizeof why));
             free(edit_source(cut));
         }
     }

@@ -252,7 +252,14 @@ static cl_int CL_API_CALL EnqueueUnmapMemObject(cl_command_queue q, cl_mem b, vo
     struct lad_at at = at_mem(b, m.bytes);
     if (!m.writing || (m.own ? step(LAD_FAULT_A2_cl_no_unmap, at) : step(LAD_FAULT_A3_cl_never_in, at)))
         return mark(q, n, list, event);
-    return to->clEnqueueWriteBuffer(q, b, CL_TRUE, m.offset, m.bytes, m.at, n, list, event);
+    struct lad_inject *f = m.own ? step(LAD_FAULT_A2_cl_partial_unmap, at) : NULL;
+    size_t atom = f ? (size_t)PARAM(f, "atom") : 0;
+    if (!atom)
+        return to->clEnqueueWriteBuffer(q, b, CL_TRUE, m.offset, m.bytes, m.at, n, list, event);
+    for (size_t from = atom; from < m.bytes; from += 2 * atom)
+        to->clEnqueueWriteBuffer(q, b, CL_TRUE, m.offset + from, atom < m.bytes - from ? atom : m.bytes - from,
+                                 (unsigned char *)m.at + from, n, list, NULL);
+    return mark(q, n, list, event);
 }
 
 static cl_int CL_API_CALL EnqueueSVMMap(cl_command_queue q, cl_bool blocking, cl_map_flags how, void *p, size_t bytes,
