@@ -2,6 +2,7 @@
 /* From observations to a cause: applies the rows of diagnose.def to a record. Pure: no I/O, no clock, no state, and no
  * numbers but the count of rules that hold. What cannot be told apart stays open. */
 #include "diagnose.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum family { UNSEEN, UNRUN, OTHERDATA, WRONG, TEST };
@@ -57,8 +58,8 @@ static const struct pair {
 struct mark {
     const struct row *row;
     unsigned proofs, pro, contra, gates, open; /* gates: '?' rules there are; open: those that hold */
-    bool out, barred; /* barred: by a '~' rule */
-    const struct lad_obs *about; /* the first observation of the strongest rule */
+    bool out, barred;                          /* barred: by a '~' rule */
+    const struct lad_obs *about;               /* the first observation of the strongest rule */
 };
 
 static const struct lad_obs *find(const struct lad_record *r, const char *name, size_t n)
@@ -94,8 +95,9 @@ static bool holds(struct lad_arena *arena, const struct lad_record *r, const cha
             seen[n_seen++] = o;
         p += length + 1;
     }
-    if (n_seen)
-        *about = seen[0];
+    for (size_t i = n_seen; i-- > 0;) /* the first that is about something, else the first */
+        if (seen[i]->on || !i)
+            *about = !i && *about && !seen[i]->on ? *about : seen[i];
     for (size_t i = 0; list && i < n_seen; i++)
         if (strncmp(seen[i]->name, "case.", 5))
             keep(arena, seen[i], list, n_list);
@@ -106,6 +108,7 @@ static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, co
                          struct lad_why *why)
 {
     struct mark m = {.row = row};
+    const struct lad_obs *beside = NULL;
     bool proven = false;
     for (const char *p = row->rules; *p;) {
         size_t n = strcspn(p, " ");
@@ -124,12 +127,16 @@ static struct mark weigh(struct lad_arena *arena, const struct lad_record *r, co
             m.contra += *p == '-';
             m.open += gate;
             m.barred = m.barred || *p == '~';
-            if (!contra && !gate && about && (!m.about || (*p == '=' && !proven)))
+            if (!contra && !gate && about && (!m.about || (*p == '=' && !proven && about->on) || !m.about->on))
                 m.about = about;
+            if (gate && about && about->on)
+                beside = about;
             proven = proven || *p == '=';
         }
         p += n + strspn(p + n, " ");
     }
+    if (beside && m.about && (!m.about->on || strstr(row->place, "{of}")))
+        m.about = beside;
     m.out = m.barred || (m.gates && !m.open) || !m.pro;
     return m;
 }
@@ -167,13 +174,70 @@ static const struct lad_trial *find_trial(const struct lad_record *r, const char
     return NULL;
 }
 
-static const char *say_place(struct lad_arena *arena, const struct mark *m)
+/* The value of an observation about this buffer, or -1. */
+static int64_t value_of(const struct lad_record *r, enum lad_obs_name name, const char *on)
 {
-    const char *on = m->about && m->about->on ? m->about->on : NULL, *hole = strstr(m->row->place, "{on}");
+    for (size_t i = 0; i < r->n_obs; i++)
+        if (on && r->obs[i].on && !strcmp(r->obs[i].name, lad_obs_name(name)) && !strcmp(r->obs[i].on, on))
+            return r->obs[i].value;
+    return -1;
+}
+
+/* From which byte of its buffer on it is wrong, where the observation says so; else -1. */
+static int64_t find_byte(const struct lad_record *r, const struct lad_obs *o)
+{
+    static const enum lad_obs_name in_bytes[] = {LAD_OBS_IN_CANARY_TAIL, LAD_OBS_EDGE_CONSTANT},
+                                   in_elements[] = {LAD_OBS_OUT_PREFIX, LAD_OBS_OUT_PREFIX_ZERO, LAD_OBS_OUT_HOST_TAIL};
+    for (size_t i = 0; o && i < LAD_N(in_bytes); i++)
+        if (!strcmp(o->name, lad_obs_name(in_bytes[i])))
+            return o->value;
+    for (size_t i = 0; o && i < LAD_N(in_elements); i++)
+        for (size_t k = 0; !strcmp(o->name, lad_obs_name(in_elements[i])) && k < r->n_seen; k++)
+            if (o->on && !strcmp(r->seen[k].name, o->on) && r->seen[k].n)
+                return o->value * (int64_t)(r->seen[k].bytes / r->seen[k].n);
+    return -1;
+}
+
+static const char *join(struct lad_arena *arena, const char *list, const char *item)
+{
+    return list ? lad_printf(arena, "%s %s", list, item) : item;
+}
+
+/* What the strongest rule is about, in words for programs. */
+static const char *name_place(struct lad_arena *arena, const struct lad_record *r, const struct lad_obs *about)
+{
+    const char *on = about && about->on ? about->on : "", *list = NULL, *number = strstr(on, "dispatch ");
+    int64_t binding = value_of(r, LAD_OBS_AT_BINDING, on), dispatch = value_of(r, LAD_OBS_AT_DISPATCH, on),
+            byte = find_byte(r, about);
+    bool buffer = binding >= 0 || (*on && !strncmp(about->name, "case.", 5));
+    for (size_t i = 0; i < r->n_seen; i++)
+        buffer = buffer || !strcmp(r->seen[i].name, on);
+    if (buffer)
+        list = lad_printf(arena, "buffer=%s", on);
+    if (binding >= 0)
+        list = join(arena, list, lad_printf(arena, "binding=%lld", (long long)binding));
+    if (!strncmp(on, "scalar ", 7))
+        list = join(arena, list, lad_printf(arena, "argument=%.*s", (int)strcspn(on + 7, " "), on + 7));
+    if (!buffer && number)
+        dispatch = strtoll(number + strlen("dispatch "), NULL, 10);
+    if (dispatch > 0)
+        list = join(arena, list, lad_printf(arena, "dispatch=%lld", (long long)dispatch));
+    return byte >= 0 ? join(arena, list, lad_printf(arena, "byte=%lld", (long long)byte)) : list;
+}
+
+static const char *say_place(struct lad_arena *arena, const struct lad_record *r, const struct mark *m)
+{
+    const char *on = m->about && m->about->on ? m->about->on : NULL, *hole = strstr(m->row->place, "{o");
+    int64_t binding = value_of(r, LAD_OBS_AT_BINDING, on), dispatch = value_of(r, LAD_OBS_AT_DISPATCH, on),
+            byte = find_byte(r, m->about);
     if (!hole)
         return m->row->place;
-    return lad_printf(arena, "%.*s%s%s", (int)(hole - m->row->place), m->row->place, on ? on : "the case's buffers",
-                      hole + 4);
+    const char *place =
+        lad_printf(arena, "%.*s%s", (int)(hole - m->row->place), m->row->place, on ? on : "the case's buffers");
+    if (binding >= 0)
+        place = lad_printf(arena, "%s (binding %lld of dispatch %lld)", place, (long long)binding, (long long)dispatch);
+    place = lad_printf(arena, "%s%s", place, hole + 4);
+    return byte > 0 ? lad_printf(arena, "%s, from byte %lld on", place, (long long)byte) : place;
 }
 
 static const struct call *find_call(const char *name, size_t n)
@@ -282,7 +346,8 @@ static void tell(struct lad_arena *arena, const struct lad_record *r, const stru
     const struct pair *pair = next->out ? NULL : find_pair(best->row->id, next->row->id);
     why->cause = find_class(best->row->id);
     why->other = next->out ? NULL : find_class(next->row->id);
-    why->place = say_place(arena, best);
+    why->place = say_place(arena, r, best);
+    why->at = name_place(arena, r, best->about);
     why->calls = say_calls(arena, r, best->row);
     why->next = best->row->next;
     weigh(arena, r, best->row, why);

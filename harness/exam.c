@@ -45,15 +45,16 @@ bool exam_read(struct lad_arena *arena, struct exam *exam)
         if (!*text || *text == '#')
             continue;
         char *fault = cut_field(&text), *cause = cut_field(&text), *call = cut_field(&text), *where = cut_field(&text);
-        char *open = cut_field(&text), *device = strchr(where, '@');
+        char *open = cut_field(&text), *place = cut_field(&text), *device = strchr(where, '@');
         if (device)
             *device++ = 0;
         else if (strcmp(where, "-") || !*call) {
-            lad_error("%s:%d: expected fault | cause | call | case@device or - | causes", lad_exam_expected.name, line);
+            lad_error("%s:%d: expected fault | cause | call | case@device or - | causes | place",
+                      lad_exam_expected.name, line);
             return false;
         }
         *LAD_PUSH(arena, exam->row, exam->n_rows) =
-            (struct exam_row){fault, cause, call, device ? where : NULL, device, open};
+            (struct exam_row){fault, cause, call, device ? where : NULL, device, place, open};
     }
     return true;
 }
@@ -74,6 +75,19 @@ static bool names_call(const char *named, const char *wanted)
         wanted += n;
     }
     return false;
+}
+
+static bool names_place(const char *named, const char *wanted)
+{
+    char word[64];
+    for (; *wanted; wanted += strspn(wanted, " ")) {
+        size_t n = strcspn(wanted, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, wanted);
+        if (!named || !lad_has_word(named, word))
+            return false;
+        wanted += n;
+    }
+    return true;
 }
 
 static enum exam_verdict judge(const struct exam_mark *m)
@@ -102,7 +116,8 @@ void exam_mark(struct lad_arena *arena, struct exam_mark *m)
     m->why = (struct lad_why){0};
     lad_diagnose(arena, m->record, &m->why);
     m->verdict = judge(m);
-    m->place = m->row && m->why.calls && names_call(m->why.calls, m->row->call);
+    m->place =
+        m->row && m->why.calls && names_call(m->why.calls, m->row->call) && names_place(m->why.at, m->row->place);
 }
 
 struct exam_score exam_score(const struct exam *exam, const char *device)

@@ -8,6 +8,7 @@
 
 struct exam_row {                                        /* a line of cases/faults/expected.txt */
     const char *fault, *cause, *call, *case_id, *device; /* device: slug; case_id NULL: no case shows it */
+    const char *place; /* words of lad_why.at that the answer has to have, or "" */
     const char *open; /* causes with which it may be left open; of a row without a case: why */
 };
 #define EXAM_VERDICTS(X)                                                                                               \
@@ -31,7 +32,7 @@ struct exam_mark {              /* what became of one row on one device, or of o
     const struct exam_row *row; /* NULL: nothing is wrong on purpose */
     const struct lad_record *record;
     enum exam_verdict verdict;
-    bool place; /* the call at fault is among those named */
+    bool place; /* the call at fault is among those named, and so are buffer, argument, dispatch and byte */
     struct lad_why why;
 };
 struct exam {

@@ -28,7 +28,8 @@ static const char *say_more(struct lad_arena *arena, const struct exam_mark *m)
     if (m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE)
         return r->status == LAD_STATUS_PASS ? "did not strike" : r->message ? r->message : "";
     if (m->verdict <= EXAM_OPEN && !m->place)
-        return lad_printf(arena, "place: %s, not %s", m->why.calls ? m->why.calls : "none", m->row->call);
+        return lad_printf(arena, "place: %s %s, not %s %s", m->why.calls ? m->why.calls : "none",
+                          m->why.at ? m->why.at : "", m->row->call, m->row->place);
     if (m->verdict == EXAM_MISSED)
         return lad_printf(arena, "%s passed", r->id);
     if (m->verdict == EXAM_UNNAMED || m->verdict == EXAM_WRONG)
@@ -167,6 +168,7 @@ static json_t *make_mark(struct lad_arena *arena, const struct exam_mark *m)
     if (m->row) {
         set_text(json, arena, "expected", m->row->cause);
         set_text(json, arena, "expected_call", m->row->call);
+        set_text(json, arena, "expected_place", m->row->place);
         set_text(json, arena, "may_be_open_with", m->row->open);
         json_object_set_new(json, "hits", json_integer((json_int_t)r->n_hits));
     }
@@ -176,6 +178,7 @@ static json_t *make_mark(struct lad_arena *arena, const struct exam_mark *m)
     set_text(json, arena, "decision", m->why.verdict);
     set_text(json, arena, "place", m->why.place);
     set_text(json, arena, "calls", m->why.calls);
+    set_text(json, arena, "at", m->why.at);
     json_object_set_new(json, "place_right", json_boolean(m->place));
     for (size_t i = 0; i < r->n_trials; i++)
         json_array_append_new(trials, json_pack("{s:s, s:s, s:f}", "name", r->trial[i].name, "result",

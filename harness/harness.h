@@ -437,6 +437,7 @@ struct lad_why {
     const char *sentence;  /* what kind of failure it is */
     const char *verdict;   /* "decided", "likely", "not decided between X and Y, because ..." */
     const char *place;
+    const char *at;        /* the same in words NAME=VALUE: buffer, binding, argument, dispatch, byte; NULL: not known */
     const char *calls;     /* entry points of the device's API to look at, blank-separated, or NULL */
     const char **pro, **contra; /* evidence in words */
     size_t n_pro, n_contra;

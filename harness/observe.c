@@ -161,9 +161,28 @@ static void observe_case(struct lad_arena *arena, const struct lad_case *c, stru
     }
 }
 
+static void observe_binding(struct lad_point *p, const struct lad_step *s, const struct lad_arg *a, int64_t dispatch)
+{
+    for (uint32_t k = 0; a->buf && k < s->kernel->n_bufs; k++) {
+        if (strcmp(s->kernel->bufs[k].name, a->name))
+            continue;
+        for (size_t i = 0; i < p->r->n_obs; i++) /* the first one counts */
+            if (!strcmp(p->r->obs[i].name, lad_obs_name(LAD_OBS_AT_BINDING)) && !strcmp(p->r->obs[i].on, a->buf))
+                return;
+        lad_see(p, LAD_OBS_AT_BINDING, a->buf, k);
+        lad_see(p, LAD_OBS_AT_DISPATCH, a->buf, dispatch);
+    }
+}
+
 void lad_observe_case(struct lad_point *p)
 {
+    int64_t n = 0;
     observe_case(p->arena, p->c, p->r);
+    for (const struct lad_step *s = p->c->steps; s < p->c->steps + p->c->n_steps; s++) {
+        n += s->kind == LAD_STEP_DISPATCH;
+        for (size_t i = 0; i < s->n_args; i++)
+            observe_binding(p, s, &s->args[i], n);
+    }
 }
 
 const char *lad_case_uses(struct lad_arena *arena, const struct lad_case *c)

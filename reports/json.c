@@ -101,6 +101,8 @@ static json_t *make_diagnosis(struct lad_arena *arena, const struct lad_why *why
     set_text(arena, json, "sure", sure[why->sure]);
     set_text(arena, json, "verdict", why->verdict);
     set_text(arena, json, "place", why->place);
+    set_text(arena, json, "at", why->at);
+    set_text(arena, json, "calls", why->calls);
     json_object_set_new(json, "for", make_list(arena, why->pro, why->n_pro));
     json_object_set_new(json, "against", make_list(arena, why->contra, why->n_contra));
     set_text(arena, json, "runner_up", why->other ? why->other->id : NULL);
