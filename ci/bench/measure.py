@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 
+import vm
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = sys.argv[1]
-SECTIONS = sys.argv[2:] or ["vulkan", "opencl", "ladder", "vm"]
+SECTIONS = sys.argv[2:] or ["vulkan", "opencl", "ladder", "vvp", "vm", "compile"]
 WORK = os.path.join(BUILD, "bench")
 TOOL = os.path.join(BUILD, "gpuladder")
 MISSION = ["thread-id-1d", "vector-add", "reduction-static-local", "reduction-dynamic-local", "matmul-naive",
@@ -237,13 +239,41 @@ def vvp():
             "user time, %d cycles, same values; middle half %s" % (cycles, quartiles(ratios)), least=True)
 
 
+def vm_cases(cases):
+    """Figures of each device that they name patterns of cases for"""
+    for name, device, env, _ in vm.software():
+        if name in cases:
+            note("measuring: the VM on " + name)
+            yield from vm.run(TOOL, device, environment(**env), cases[name])
+
+
+def vm_speed():
+    for r in vm_cases({"lavapipe": ["vm-speed-4096-direct"], "PoCL": ["vm-speed-4096-*"]}):
+        what = "the VM on %s, 4,096 instances, %s: times one core's reference" % (r["device"], r["case"].split("-")[-1])
+        goal = 1 if r["device"] == "cl-pocl" else None
+        if "ratio" in r:
+            row(what, r["ratio"], "x", goal, "%.3g M/s against %.3g M/s" % (r["instructions"], r["reference"]), least=True)
+        else:
+            late = "over %.0f s" % r["seconds"] if r["status"] == "timeout" else "-"
+            rows.append((what, late, "", "FAIL" if goal else "", r["why"]))
+
+
+def vm_compile():
+    for device, form, n, build, first, rest in vm.compiling(vm_cases({name: ["edge-wait-*"] for name in ("lavapipe", "PoCL")})):
+        what = "%d edge waits as a %s on %s: build and first dispatch" % (n, form, device)
+        if build is None:
+            rows.append((what, rest, "", "", ""))
+        else:
+            row(what, build + first, "ms", None, "%.0f + %.0f ms; %s" % (build, first, rest))
+
+
 def main():
     os.makedirs(WORK, exist_ok=True)
     note("load %s on %d cores; figures mean little unless the machine is idle" %
          (" ".join("%.1f" % x for x in os.getloadavg()), os.cpu_count()))
     for section in SECTIONS:
         note("measuring: " + section)
-        {"vulkan": vulkan, "opencl": opencl, "ladder": whole, "vm": vvp}[section]()
+        {"vulkan": vulkan, "opencl": opencl, "ladder": whole, "vvp": vvp, "vm": vm_speed, "compile": vm_compile}[section]()
     width = [max(len(r[i]) for r in rows) for i in range(4)]
     for r in rows:
         print(("%-*s  %*s  %-*s  %-*s  %s" % (width[0], r[0], width[1], r[1], width[2], r[2], width[3], r[3], r[4])).rstrip())

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of the scheduler VM on devices: how many instructions a second, and what edge waits cost a compiler.
-usage: vm.py GPULADDER JSON DEVICE[@MOST] ...     measures, up to MOST instances or waits, and writes all to JSON
-       vm.py --table JSON ...              prints them as Markdown tables
-       vm.py --plot SVG JSON ...           draws them; takes gnuplot"""
+usage: vm.py GPULADDER JSON [DEVICE[@MOST] ...]    measures, up to MOST instances or waits, and writes all to JSON; without
+                                      devices those of this machine that need no GPU, each as far as it gets in minutes
+       vm.py --table JSON ...         prints them as Markdown tables
+       vm.py --plot SVG JSON ...      draws them; takes gnuplot"""
+import glob
 import json
 import os
 import subprocess
@@ -15,27 +17,51 @@ WAITS = (16, 64, 256, 1024)
 CASES = os.path.join(HERE, "../../cases/bench")
 
 
-def measure(tool, out, devices):
-    records = []
+def software():
+    """Devices without a GPU, where they are installed: name, as --device says it, environment, most instances"""
+    for icd in glob.glob("/usr/share/vulkan/icd.d/lvp_icd*.json")[:1]:
+        yield "lavapipe", "vk:0", {"VK_ICD_FILENAMES": icd}, 1024
+    for name, file, most in (("PoCL", "pocl", 16384), ("rusticl", "rusticl", 256)):
+        icd = "/etc/OpenCL/vendors/%s.icd" % file
+        if os.path.exists(icd):
+            yield name, "cl:0:0", {"OCL_ICD_VENDORS": icd, "RUSTICL_ENABLE": "llvmpipe"}, most
+    yield "host", "host", {}, 4096
+
+
+def run(tool, device, env, cases):
+    """Runs the cases of these patterns: one dictionary each, with its measures by name"""
     with tempfile.TemporaryDirectory() as folder:
-        for wanted in devices:
-            device, _, most = wanted.partition("@")
-            cases = [word for n in COUNTS if not most or n <= int(most)
-                     for word in ("--include", "vm-speed-%d-*" % n)]
-            cases += [word for n in WAITS if not most or n <= int(most) for word in ("--include", "edge-wait-*-%d" % n)]
-            subprocess.run([tool, "run", "--no-builtin", "--cases", CASES, "--device", device, "--output", folder] + cases,
-                           stdout=subprocess.DEVNULL)
-            with open(os.path.join(folder, "run.json")) as f:
-                run = json.load(f)
-            records += run["records"]
+        subprocess.run([tool, "run", "--no-builtin", "--cases", CASES, "--device", device, "--keep-going", "--output", folder] +
+                       [word for case in cases for word in ("--include", case)], env=env, stdout=subprocess.DEVNULL)
+        with open(os.path.join(folder, "run.json")) as f:
+            records = json.load(f)["records"]
+    return [{"device": r["device"], "case": r["id"], "status": r["status"], "why": r.get("message", ""),
+             "seconds": (r.get("time_ns") or 0) / 1e9, **{m["name"]: m["value"] for m in r.get("measures", [])}} for r in records]
+
+
+def measure(tool, out, devices):
+    todo = [(w.partition("@")[0], {}, int(w.partition("@")[2] or COUNTS[-1])) for w in devices] or [d[1:] for d in software()]
     figures = []
-    for r in records:
-        row = {"device": r["device"], "case": r["id"], "status": r["status"], "why": r.get("message", "")}
-        for m in r.get("measures", []):
-            row[m["name"]] = m["value"]
-        figures.append(row)
+    for device, env, most in todo:
+        figures += run(tool, device, {**os.environ, **env}, ["vm-speed-%d-*" % n for n in COUNTS if n <= most] +
+                       ["edge-wait-*-%d" % n for n in WAITS if n <= most])
     with open(out, "w") as f:
         json.dump(figures, f, indent=1)
+
+
+def compiling(figures):
+    """Of each edge-wait figure: device, form, waits, build ms or None, first dispatch ms or None, words about the rest"""
+    for r in figures:
+        if not r["case"].startswith("edge-wait-"):
+            continue
+        form, n = r["case"][len("edge-wait-"):].split("-")
+        if "build" in r:
+            size = "binary %.0f KB" % r["binary"] if "binary" in r else "binary unknown"
+            yield r["device"], form, int(n), r["build"], r["first-dispatch"], "%.0f ms of CPU, %s" % (r["cpu"], size)
+        elif r["status"] == "timeout":
+            yield r["device"], form, int(n), None, None, "over %.0f s" % r["seconds"]
+        else:
+            yield r["device"], form, int(n), None, None, "%s: %s" % (r["status"], r["why"])
 
 
 def load(files):
@@ -65,13 +91,12 @@ def table(figures):
     alone = sorted(r["reference"] for r in figures if "reference" in r)
     if alone:
         print("\nReference, one core: %.3g (%.3g to %.3g)." % (alone[len(alone) // 2], alone[0], alone[-1]))
-    builds = [r for r in figures if r["case"].startswith("edge-wait-") and "build" in r]
+    builds = list(compiling(figures))
     if builds:
-        print("\n| device | form | waits | build | first dispatch | CPU | binary |\n|---|---|---|---|---|---|---|")
-    for r in builds:
-        form, n = r["case"][len("edge-wait-"):].split("-")
-        print("| %s | %s | %s | %.0f ms | %.0f ms | %.0f ms | %s |" % (r["device"], form, n, r["build"], r["first-dispatch"],
-              r["cpu"], "%.0f KB" % r["binary"] if "binary" in r else "unknown"))
+        print("\n| device | form | waits | build | first dispatch | |\n|---|---|---|---|---|---|")
+    for device, form, n, build, first, rest in builds:
+        times = ["-" if ms is None else "%.0f ms" % ms for ms in (build, first)]
+        print("| %s | %s | %d | %s | %s | %s |" % (device, form, n, times[0], times[1], rest))
 
 
 def plot(svg, figures):
@@ -90,11 +115,16 @@ def plot(svg, figures):
         subprocess.run(["gnuplot"], input="\n".join(script) + "\nplot " + ", ".join(parts) + "\n", text=True, check=True)
 
 
-if len(sys.argv) > 2 and sys.argv[1] == "--table":
-    table(load(sys.argv[2:]))
-elif len(sys.argv) > 3 and sys.argv[1] == "--plot":
-    plot(sys.argv[2], load(sys.argv[3:]))
-elif len(sys.argv) > 3:
-    measure(sys.argv[1], sys.argv[2], sys.argv[3:])
-else:
-    sys.exit(__doc__)
+def main():
+    if len(sys.argv) > 2 and sys.argv[1] == "--table":
+        table(load(sys.argv[2:]))
+    elif len(sys.argv) > 3 and sys.argv[1] == "--plot":
+        plot(sys.argv[2], load(sys.argv[3:]))
+    elif len(sys.argv) > 2 and not sys.argv[1].startswith("-"):
+        measure(sys.argv[1], sys.argv[2], sys.argv[3:])
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
