@@ -264,7 +264,7 @@ def vm_compile():
         if build is None:
             rows.append((what, rest, "", "", ""))
         else:
-            row(what, build + first, "ms", None, "%.0f + %.0f ms; %s" % (build, first, rest))
+            row(what, (build + first) / 1e3, "s", None, "%.0f + %.0f ms; %s" % (build, first, rest))
 
 
 def main():
