@@ -2,32 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: cli.sh GPULADDER: the command line, from bad usage to the completion.
 set -eu
-tool=$(realpath "$1")
-here=$(realpath "$(dirname "$0")/../..")
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 cd "$tmp"
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok cli: $what"
-    else
-        failed=$((failed + 1))
-        echo "not ok cli: $what"
-        { tail -5 out; tail -5 err; } 2>/dev/null | sed 's/^/    /'
-    fi
-}
-# got STATUS ARGUMENT...: runs the program into the files out and err
-got() {
-    local want=$1 status=0
-    shift
-    timeout 120 "$tool" "$@" >out 2>err </dev/null || status=$?
-    [ "$status" = "$want" ] || { echo "    exit status $status of '$*', expected $want"; return 1; }
-}
-says() { grep -qF -- "$1" "${2:-out}"; }
 silent() { [ ! -s "$1" ]; }
 
 # ---- bad usage: one message, exit status 2, nothing on standard output
@@ -177,5 +154,4 @@ check "doctor names a library that a driver lacks" eval \
 check "full disk behind standard output: said, 99" eval '
     status=0; "$tool" list >/dev/full 2>err || status=$?; [ $status = 99 ] && says "No space left" err'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

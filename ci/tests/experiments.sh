@@ -4,61 +4,50 @@
 # it needs; validation is heard; a driver that hangs in one costs no more than its time.
 # usage: experiments.sh GPULADDER
 set -eu
-tool=$(realpath "$1")
-cd "$(dirname "$0")/../.."
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
-passed=0 failed=0
-check() { # check WHAT PYTHON-EXPRESSION over r, the record, and t, its trials by name
-    local said
-    if said=$(python3 -c 'import json, sys
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
+about() { # a Python expression over r, the record, t, its trials by name, and m, its messages
+    python3 -c 'import json, sys
 r = json.load(open(sys.argv[1]))["records"][0]
 t = {x["name"]: x for x in r.get("trial", [])}
 m = " ".join(r.get("messages", []))
 ok = eval(sys.argv[2])
 print(sorted((k, v["result"]) for k, v in t.items()), m[:300])
-sys.exit(not ok)' "$out/run/run.json" "$2" 2>&1); then
-        echo "ok experiments: $1"
-        passed=$((passed + 1))
-    else
-        echo "not ok experiments: $1"
-        echo "    $said"
-        failed=$((failed + 1))
-    fi
+sys.exit(not ok)' "$tmp/run/run.json" "$1"
 }
 go() { # go DEVICE CASE OPTIONS...
-    rm -rf "$out/run"
-    timeout 100 "$tool" run -q --device "$1" --only "$2" --seed 1 --timeout 20 --output "$out/run" "${@:3}" >"$out/log" 2>&1 || true
+    rm -rf "$tmp/run"
+    timeout 100 "$tool" run -q --device "$1" --only "$2" --seed 1 --timeout 20 --output "$tmp/run" "${@:3}" >"$tmp/log" 2>&1 || true
 }
 has() { "$tool" devices -q 2>/dev/null | grep -q " $1\$\| $1 "; }
 
 go host indirect --inject I1.stale
-check "a grid from a buffer that fails is given directly, and that decides" 't["direct"]["result"] == "cured" and (r["diagnosis"]["cause"], r["diagnosis"]["sure"]) == ("I1", "decided")'
+check "a grid from a buffer that fails is given directly, and that decides" about 't["direct"]["result"] == "cured" and (r["diagnosis"]["cause"], r["diagnosis"]["sure"]) == ("I1", "decided")'
 go host indirect --inject I1.stale --experiments 0
-check "--experiments 0: none" 'not t and r["status"] == "fail"'
+check "--experiments 0: none" about 'not t and r["status"] == "fail"'
 go host indirect --inject I1.stale --drop dispatch
-check "none in the mutation check" 'not t'
+check "none in the mutation check" about 'not t'
 go host vector-add --inject D2.threads-as-groups
-check "an edge that stays at a larger size" 'any(o["name"] == "larger.edge-stays" for o in r["obs"])'
+check "an edge that stays at a larger size" about 'any(o["name"] == "larger.edge-stays" for o in r["obs"])'
 go host thread-id-1d --inject D3.last-group:min=2
-check "a remainder at a larger size" 'any(o["name"] == "larger.rest" for o in r["obs"])'
+check "a remainder at a larger size" about 'any(o["name"] == "larger.rest" for o in r["obs"])'
 go host table-22 --inject I2.one-missing
-check "no experiment is made twice" 'len(t) == len(r.get("trial", []))'
-echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7" >"$out/kmsg"
-echo "[0.000000] amdgpu: long before" >>"$out/kmsg"
-export GPULADDER_KERNEL_LOG=$out/kmsg
+check "no experiment is made twice" about 'len(t) == len(r.get("trial", []))'
+echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7" >"$tmp/kmsg"
+echo "[0.000000] amdgpu: long before" >>"$tmp/kmsg"
+export GPULADDER_KERNEL_LOG=$tmp/kmsg
 go host vector-add --inject T1.reported
-check "the kernel's log is evidence where a device is lost" \
+check "the kernel's log is evidence where a device is lost" about \
     '"kernel log: NVRM: Xid" in m and "long before" not in m and any(o["name"] == "kernel-log.driver" for o in r["obs"])'
-echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7, MMU Fault: ENGINE GRAPHICS" >"$out/kmsg"
+echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7, MMU Fault: ENGINE GRAPHICS" >"$tmp/kmsg"
 go host vector-add --inject T1.reported
-check "a memory fault in the kernel's log is no sign of a hang" 'r["diagnosis"]["sure"] == "open" and r["diagnosis"]["cause"] == "B2"'
+check "a memory fault in the kernel's log is no sign of a hang" about 'r["diagnosis"]["sure"] == "open" and r["diagnosis"]["cause"] == "B2"'
 unset GPULADDER_KERNEL_LOG
 go host vector-add --inject E2.build-failed
-check "a build log is evidence" '"build log: vector-add" in m and r["diagnosis"]["cause"] == "E2" and r["diagnosis"]["sure"] == "decided"'
+check "a build log is evidence" about '"build log: vector-add" in m and r["diagnosis"]["cause"] == "E2" and r["diagnosis"]["sure"] == "decided"'
 go host vector-multiply-scalar --inject B4.zero --inject U1.no-upload
-check "two faults are two findings" '"two findings" in r["diagnosis"]["verdict"] and {r["diagnosis"]["cause"], r["diagnosis"]["runner_up"]} == {"B4", "U1"}'
-cat >"$out/wrong.xml" <<'XML'
+check "two faults are two findings" about '"two findings" in r["diagnosis"]["verdict"] and {r["diagnosis"]["cause"], r["diagnosis"]["runner_up"]} == {"B4", "U1"}'
+cat >"$tmp/wrong.xml" <<'XML'
 <cases rung="1">
   <case id="wrong" proves="nothing: what is expected is wrong">
     <buffer name="dst" type="uint" count="64"/>
@@ -81,33 +70,30 @@ cat >"$out/wrong.xml" <<'XML'
 </cases>
 XML
 if has vk-llvmpipe; then
-    go vk-llvmpipe wrong --cases "$out/wrong.xml"
-    check "a test that is wrong is wrong on the host as well, and nothing more is tried" \
+    go vk-llvmpipe wrong --cases "$tmp/wrong.xml"
+    check "a test that is wrong is wrong on the host as well, and nothing more is tried" about \
         't["host"]["result"] == "same" and r["trial"][-1]["name"] == "host"'
     go vk-llvmpipe constants-in-turn --inject C1.vk-key-without-constants:at=1000000
-    check "a case that passes has none" 'r["status"] == "pass" and not t'
+    check "a case that passes has none" about 'r["status"] == "pass" and not t'
     go vk-llvmpipe vector-multiply-scalar --inject M1.vk-fmul
-    check "another device is right where a driver's compiler is wrong" 't["host"]["result"] == "cured"'
+    check "another device is right where a driver's compiler is wrong" about 't["host"]["result"] == "cured"'
     if find /usr/share/vulkan/explicit_layer.d -iname '*khronos_validation*' 2>/dev/null | grep -q .; then
-        go vk-llvmpipe no-barrier --cases "$out/wrong.xml" --validate
-        check "--validate: what the Khronos layer says is evidence" \
+        go vk-llvmpipe no-barrier --cases "$tmp/wrong.xml" --validate
+        check "--validate: what the Khronos layer says is evidence" about \
             't["validation"]["result"] == "said" and "SYNC-HAZARD" in m and any(o["name"] == "validation.hazard" for o in r["obs"])'
         go vk-llvmpipe nonce-echo --inject D1.vk-dropped --validate
-        check "--validate: its silence is said, too" 't["validation"]["result"] == "silent" and "nothing is said" in t["validation"]["text"]'
+        check "--validate: its silence is said, too" about 't["validation"]["result"] == "silent" and "nothing is said" in t["validation"]["text"]'
     else
-        echo "ok experiments: --validate skipped: the Khronos layer is not installed"
-        passed=$((passed + 1))
+        ok "--validate skipped: the Khronos layer is not installed"
     fi
 fi
 if has cl-pocl; then
     if find /usr/lib -name liboclgrind-rt-icd.so 2>/dev/null | grep -q .; then
-        go cl-pocl outside --cases "$out/wrong.xml" --validate
-        check "--validate: oclgrind names an access outside a buffer" \
+        go cl-pocl outside --cases "$tmp/wrong.xml" --validate
+        check "--validate: oclgrind names an access outside a buffer" about \
             't["validation"]["result"] == "said" and "Invalid write" in m and any(o["name"] == "validation.out-of-bounds" for o in r["obs"])'
     else
-        echo "ok experiments: --validate skipped: oclgrind is not installed"
-        passed=$((passed + 1))
+        ok "--validate skipped: oclgrind is not installed"
     fi
 fi
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

@@ -4,8 +4,8 @@
 # apart, what to do in Vulkan and in OpenCL, and public reports.
 # usage: explain.sh GPULADDER
 set -eu
-tool=$1
-passed=0 failed=0
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 classes=$("$tool" explain | sed -n '/^Root causes/,/^Types/s/^  \([A-Z][0-9]\)  .*/\1/p')
 count=0
 for class in $classes; do
@@ -24,18 +24,10 @@ for class in $classes; do
             if (text["Vulkan"] == text["OpenCL"])
                 print "the same words for both APIs"
         }') && [ -z "$problem" ]; then
-        passed=$((passed + 1))
+        ok "$class"
     else
-        echo "not ok explain: $class: $problem"
-        failed=$((failed + 1))
+        bad "$class: $problem"
     fi
 done
-if [ "$count" = 46 ]; then
-    echo "ok explain: $count root causes"
-    passed=$((passed + 1))
-else
-    echo "not ok explain: $count root causes are listed, expected 46"
-    failed=$((failed + 1))
-fi
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+check "46 root causes are listed" [ "$count" = 46 ]
+total

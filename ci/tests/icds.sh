@@ -3,24 +3,9 @@
 # Drivers that crash, hang or lie while they are loaded and asked: each is named as refused, and the others still appear.
 # usage: icds.sh GPULADDER
 set -eu
-tool=$(realpath "$1")
-cd "$(dirname "$0")/../.."
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 
-check() {
-    local what=$1
-    shift
-    if "$@" >"$tmp/check.log" 2>&1; then
-        echo "ok icds: $what"
-        passed=$((passed + 1))
-    else
-        echo "not ok icds: $what"
-        sed 's/^/    /' "$tmp/check.log" | tail -5
-        failed=$((failed + 1))
-    fi
-}
 # Why the driver file $1 was refused, from the list made for programs.
 refused() { python3 -c 'import json,sys
 print(*[i["refused"] for i in json.load(open(sys.argv[1]))["icd"] if i["file"].endswith(sys.argv[2]) and "refused" in i])' \
@@ -77,5 +62,4 @@ check "a plugin for another version of backend.h is refused" says twins99.so "ve
 
 check "no worker is left" sh -c "! pgrep -f '_[_]worker [a-z]* $tmp'"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

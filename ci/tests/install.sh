@@ -3,24 +3,9 @@
 # usage: install.sh GPULADDER: make install and uninstall, and the executable alone in a bare root with no loader, no
 # driver and no file of this tree.
 set -eu
-tool=$(realpath "$1")
-here=$(realpath "$(dirname "$0")/../..")
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 build=$(realpath --relative-to="$here" "$(dirname "$tool")")
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
-check() {
-    local what=$1
-    shift
-    if "$@" >"$tmp/log" 2>&1; then
-        passed=$((passed + 1))
-        echo "ok install: $what"
-    else
-        failed=$((failed + 1))
-        echo "not ok install: $what"
-        tail -5 "$tmp/log" | sed 's/^/    /'
-    fi
-}
 list() { (cd "$tmp/$1" && find . -type f | LC_ALL=C sort | tr '\n' ' '); }
 
 check "make install" make -s -C "$here" B="$build" install DESTDIR="$tmp/a" prefix=/usr
@@ -62,5 +47,4 @@ if unshare --map-root-user --mount --pid --fork bash -c "mount -t proc proc '$ro
 else
     echo "note: no user namespaces here, the bare root is not tried"
 fi
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

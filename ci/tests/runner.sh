@@ -3,25 +3,9 @@
 # The runner against workers that misbehave, users that interrupt and disks that are full: always real processes.
 # usage: runner.sh GPULADDER
 set -eu
-tool=$(realpath "$1")
-cd "$(dirname "$0")/../.."
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-passed=0 failed=0
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 unset GITHUB_STEP_SUMMARY CI
-
-check() { # WHAT COMMAND...: the command decides
-    local what=$1
-    shift
-    if "$@" >"$tmp/check.log" 2>&1; then
-        echo "ok runner: $what"
-        passed=$((passed + 1))
-    else
-        echo "not ok runner: $what"
-        sed 's/^/    /' "$tmp/check.log" | tail -5
-        failed=$((failed + 1))
-    fi
-}
 
 # One run on the host device in $tmp/NAME, at most a minute; its exit status is left in $status.
 go() {
@@ -269,5 +253,4 @@ else
     echo "skip runner: no PoCL here, whose kernels can run without end"
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

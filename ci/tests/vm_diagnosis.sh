@@ -3,18 +3,9 @@
 # usage: vm_diagnosis.sh GPULADDER: the zero-bytecode failure, made below the VM's own code in four ways, is named for what it
 # is, with every fact that a reader needs; on every device that there is.
 set -eu
-tool=$(realpath "$1")
-here=$(realpath "$(dirname "$0")/../..")
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 cd "$tmp"
-passed=0 failed=0
-ok() { passed=$((passed + 1)) && echo "ok vm_diagnosis: $1"; }
-bad() {
-    failed=$((failed + 1))
-    echo "not ok vm_diagnosis: $1"
-    sed 's/^/    /' flat
-}
 
 # names DEVICE MODE FAULT CAUSE FACT...: the run fails, the cause is named for certain, and each fact is told
 names() {
@@ -26,10 +17,10 @@ names() {
         echo "# vm_diagnosis: $device $mode: $(grep -o 'skipped:.*' err | head -1)"
         return
     fi
-    [ "$status" = 1 ] && grep -qE " cause $cause [^()]*\(decided\)" flat || { bad "$device, $mode: $fault is named $cause"; return; }
+    [ "$status" = 1 ] && grep -qE " cause $cause [^()]*\(decided\)" flat || { bad "$device, $mode: $fault is named $cause" flat; return; }
     ok "$device, $mode: $fault is named $cause"
     for fact in "$@"; do
-        if grep -qF -- "$fact" flat; then ok "$device, $mode: $cause: $fact"; else bad "$device, $mode: $fault: says '$fact'"; fi
+        if grep -qF -- "$fact" flat; then ok "$device, $mode: $cause: $fact"; else bad "$device, $mode: $fault: says '$fact'" flat; fi
     done
 }
 
@@ -40,7 +31,7 @@ sweep() {
     shift 3
     timeout 100 "$tool" run -v --device host --output run "$@" >err 2>&1 </dev/null || status=$?
     tr -s ' \n' ' ' <err >flat
-    if [ "$status" = "$want" ] && grep -qF -- "$text" flat; then ok "sweep, $what"; else bad "sweep, $what: says '$text'"; fi
+    if [ "$status" = "$want" ] && grep -qF -- "$text" flat; then ok "sweep, $what"; else bad "sweep, $what: says '$text'" flat; fi
 }
 small=(--no-builtin --cases "$here/cases/selftest/vm-sweep.xml")
 sweep "nothing wrong" 0 "2 pass" "${small[@]}"
@@ -100,5 +91,4 @@ for device in host vk:0 cl:0:0; do
         "the smallest failing size: 9984 bytes of bytecode (pico:4), the smallest tried, read wrong already"
 done
 [ "$found" -gt 0 ] || { echo "not ok vm_diagnosis: no device"; failed=1; }
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total

@@ -2,33 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: vm_run.sh GPULADDER: gpuladder vm as a user types it: asm, dis, check and run, on the reference and beside it on devices.
 set -eu
-tool=$(realpath "$1")
-here=$(realpath "$(dirname "$0")/../..")
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=ci/tests/lib/check.sh
+. "$(dirname "$0")/lib/check.sh"
 cd "$tmp"
-export TMPDIR=$tmp/scratch
+export TMPDIR=$tmp/scratch verb=vm
 mkdir "$TMPDIR"
-passed=0 failed=0
-check() { # check WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok vm_run: $what"
-    else
-        failed=$((failed + 1))
-        echo "not ok vm_run: $what"
-        { tail -5 out; tail -5 err; } 2>/dev/null | sed 's/^/    /'
-    fi
-}
-got() { # got STATUS ARGUMENT...: runs the program into the files out and err
-    local want=$1 status=0
-    shift
-    timeout 120 "$tool" vm "$@" >out 2>err </dev/null || status=$?
-    [ "$status" = "$want" ] || { echo "    exit status $status of 'vm $*', expected $want"; return 1; }
-}
-says() { grep -qF -- "$1" "${2:-out}"; }
 refuses() { # refuses STATUS WORD ARGUMENT...: one line on standard error, which says the word
     local status=$1 word=$2
     shift 2
@@ -142,5 +120,4 @@ print("# vm_run:", r["device"], "buffer 0 left out of the indirect-use list:", r
 assert r["status"] not in ("missing", "blocked")'
 done
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+total
