@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recorded runs of several failing cases (reports/golden): one cause is one finding, two stay two; what a case leaves
  * open is closed by the others, failing or passing, and stays open where they do not decide it. */
-#include "harness.h"
+#include "../reports/report.h"
 #include "test.h"
 #include <string.h>
 
@@ -102,15 +102,34 @@ static void test_lost(void)
     CU_ASSERT_EQUAL(count(&run, "T1"), 6);
 }
 
+/* A device that does not come back: one finding, and what went with it is counted, not diagnosed. */
+static void test_casualties(void)
+{
+    struct lad_run run = read_run("lost-often");
+    struct lad_record *first = find(&run, "nonce-echo");
+    size_t n = 0;
+    for (struct lad_record *r = first + 1; r < run.record + run.n_records; r++, n++) {
+        r->status = n ? LAD_STATUS_BLOCKED : LAD_STATUS_LOST;
+        r->type = n ? "ladder.blocked.device" : "ladder.lost.device";
+        r->blocker = first->id;
+    }
+    lad_findings(arena, run.record, run.n_records);
+    struct lad_tally *tally;
+    CU_ASSERT_EQUAL_FATAL(lad_tally(arena, &run, &tally), 1);
+    CU_ASSERT_EQUAL_FATAL(tally->n_findings, 1);
+    CU_ASSERT(n > 3 && tally->finding->n == 1 && tally->finding->n_casualties == n);
+    CU_ASSERT(strstr(lad_show_finding(arena, tally->finding), "went with the device") != NULL);
+    for (struct lad_record *r = first + 1; r < run.record + run.n_records; r++)
+        CU_ASSERT(!r->why && !*say(r, false));
+}
+
 int main(void)
 {
-    static const struct lad_test tests[] = {{"one cause", test_one},
-                                            {"two causes", test_two},
-                                            {"what passes", test_passes},
-                                            {"no hasty decision", test_no_haste},
-                                            {"devices apart", test_apart},
-                                            {"a device lost again and again", test_lost},
-                                            {NULL, NULL}};
+    static const struct lad_test tests[] = {
+        {"one cause", test_one},         {"two causes", test_two},
+        {"what passes", test_passes},    {"no hasty decision", test_no_haste},
+        {"devices apart", test_apart},   {"a device lost again and again", test_lost},
+        {"casualties", test_casualties}, {NULL, NULL}};
     arena = lad_arena_create();
     int status = lad_test_main("findings", tests);
     lad_arena_destroy(&arena);

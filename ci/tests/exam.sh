@@ -14,13 +14,14 @@ timeout 240 "$tool" exam --quick -q -j 2 --device host --device vk --device cl-p
     --junit "$out/junit.xml" >"$out/log" 2>&1 </dev/null || status=$?
 GPULADDER_MODE=discrete timeout 240 "$tool" exam --quick -q -j 2 --device vk-llvmpipe --output "$out/discrete" \
     --json "$out/discrete.json" >"$out/log" 2>&1 </dev/null
+"$tool" report -q "$out" >>"$out/log" 2>&1
 mkdir "$out/lib"
 loader=$(ldconfig -p | awk '/libOpenCL\.so\.1 .*x86-64/ { print $NF; exit }')
 sed 's/OPENCL_LAYERS/OPENCL_LAYERZ/g' "$loader" >"$out/lib/libOpenCL.so.1"
 layerless=0
 LD_LIBRARY_PATH=$out/lib timeout 60 "$tool" exam -q --device cl-pocl --class U4 --output "$out/layerless" \
     --json "$out/layerless.json" >"$out/layerless.txt" 2>&1 </dev/null || layerless=$?
-python3 - "$out/exam.json" "$status" "$out/discrete.json" "$out/layerless.json" "$layerless" "$out/layerless.txt" <<'EOF'
+python3 - "$out/exam.json" "$status" "$out/discrete.json" "$out/layerless.json" "$layerless" "$out/layerless.txt" "$out/run.json" <<'EOF'
 import json, sys
 passed = failed = 0
 def check(what, ok, more=""):
@@ -53,6 +54,17 @@ check("no layers: neither passed nor exit status 0", not layerless["passed"] and
 said = [line for line in open(sys.argv[6]) if "takes no layers" in line]
 check("no layers: one line says which library and what to do", len(said) == 1 and "libOpenCL.so.1" in said[0] and
       "LD_LIBRARY_PATH" in said[0], said)
+def lacks(r): # what of the decision the first 2,000 characters of its body have not, in this order
+    d, text = r["diagnosis"], " ".join(r["body"][:2000].split())
+    at, lacking = text.find(" answer "), []
+    for part in [d["sentence"], "cause " + d["cause"] + " " + d["name"], "place " + d["place"], "for " + d["for"][0],
+                 "or " + d["runner_up"] if "runner_up" in d else "", "next: "]:
+        found = text.find(" ".join(part.split())[:150], at)
+        lacking, at = lacking + [part] * (found < 0), max(at, found)
+    return lacking
+told = [r for r in json.load(open(sys.argv[7]))["records"] if r.get("body") and r.get("diagnosis", {}).get("cause")]
+check("at least 20 answers as JUnit bodies", len(told) >= 20, len(told))
+check("their first 2,000 characters carry the decision", not any(map(lacks, told)), [(r["id"], lacks(r)) for r in told if lacks(r)])
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed != 0)
 EOF

@@ -6,9 +6,10 @@
 set -eu
 # shellcheck source=ci/tests/lib/check.sh
 . "$(dirname "$0")/lib/check.sh"
-about() { # a Python expression over r, the record, t, its trials by name, and m, its messages
+about() { # a Python expression over j, the run, r, its first record, t, its trials by name, and m, its messages
     python3 -c 'import json, sys
-r = json.load(open(sys.argv[1]))["records"][0]
+j = json.load(open(sys.argv[1]))
+r = j["records"][0]
 t = {x["name"]: x for x in r.get("trial", [])}
 m = " ".join(r.get("messages", []))
 ok = eval(sys.argv[2])
@@ -45,6 +46,14 @@ check "a memory fault in the kernel's log is no sign of a hang" about 'r["diagno
 unset GPULADDER_KERNEL_LOG
 go host vector-add --inject E2.build-failed
 check "a build log is evidence" about '"build log: vector-add" in m and r["diagnosis"]["cause"] == "E2" and r["diagnosis"]["sure"] == "decided"'
+lost='([(f["cause"], f["cases"]) for f in j["summary"][0]["findings"]] == [("T1", 1)] and
+      [x["status"] for x in j["records"]] == ["lost", "blocked", "blocked"] and not any("diagnosis" in x for x in j["records"][1:]))'
+go host nonce-echo --only thread-id-1d --only vector-add --inject T1.reported
+check "a lost device is one finding, and what stood on it is not diagnosed" about "$lost"
+if has vk-llvmpipe; then
+    go vk-llvmpipe nonce-echo --only thread-id-1d --only vector-add --inject T1.vk-lost:at=1
+    check "the same inside a driver" about "$lost"
+fi
 go host vector-multiply-scalar --inject B4.zero --inject U1.no-upload
 check "two faults are two findings" about '"two findings" in r["diagnosis"]["verdict"] and {r["diagnosis"]["cause"], r["diagnosis"]["runner_up"]} == {"B4", "U1"}'
 cat >"$tmp/wrong.xml" <<'XML'
