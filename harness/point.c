@@ -178,8 +178,10 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     if (!lad_point_need(p, LAD_CAP_BUFFER_BYTES, whole))
         return false;
     p->n++;
-    if (b->mem == LAD_MEM_HOST_POINTER)
+    if (b->mem == LAD_MEM_HOST_POINTER) {
         o->host = lad_point_memory(whole);
+        memset(o->host, 0xA5, whole); /* not what a run before left there: that may be right */
+    }
     struct lad_buf_desc desc = {whole, b->mem, b->address, o->host};
     o->gpu = lad_gpu_buf(p->gpu, &desc);
     if (!o->gpu)

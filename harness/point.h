@@ -47,6 +47,7 @@ struct lad_point {
     const char *resized;      /* the variable that an experiment gives another value, or NULL */
     int64_t size;
     bool timed;          /* witness off, nothing checked */
+    bool trial;          /* an experiment: judged, not looked into */
     double longest_ns;   /* of the measured dispatches */
     uint64_t measure_ns; /* spent on figures */
 };
@@ -93,8 +94,8 @@ void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct
 
 /* judge.c */
 void lad_point_judge(struct lad_point *); /* reads everything back and sets the verdict */
-/* The device's own sum of the first n words of a buffer, bound directly, and the same of memory of the host. */
-bool lad_point_sum(struct lad_point *, struct lad_obj *, uint32_t n, uint32_t *sum);
+/* The device's own sum of n words of a buffer, bound directly, and the same of memory of the host. */
+bool lad_point_sum(struct lad_point *, struct lad_buf *, uint64_t offset, uint32_t n, uint32_t *sum);
 uint32_t lad_point_sum_words(const void *, uint32_t n);
 
 #endif

@@ -256,7 +256,7 @@ static void bind_directly(struct lad_point *p)
     for (size_t i = 0; i < p->n; i++) {
         struct lad_obj *o = &p->obj[i];
         uint32_t sum, n = (uint32_t)(o->bytes / 4);
-        if (!o->buf->address || !n || !lad_point_sum(p, o, n, &sum))
+        if (!o->buf->address || !n || !lad_point_sum(p, o->gpu, o->front, n, &sum))
             continue;
         bool right = sum == lad_point_sum_words(p->data[i].before, n);
         lad_observe(p->arena, p->r, right ? LAD_OBS_BOUND_RIGHT : LAD_OBS_BOUND_WRONG, o->buf->name, 0);
