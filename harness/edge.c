@@ -63,10 +63,23 @@ void lad_observe_edge(struct lad_point *p, struct lad_record *r)
     compare(p, r, "elements", a.elements, b.elements, 0);
 }
 
+/* Taken modulo a power of two: what is missing is whole turns at both sizes. */
+static uint64_t find_turn(const struct lad_extent *small, const struct lad_extent *wide)
+{
+    uint64_t a = small->groups - small->ran, b = wide->groups - wide->ran;
+    if (!small->ran || small->groups < small->ran || wide->groups < wide->ran || !a || !b)
+        return 0;
+    uint64_t turn = (a | b) & -(a | b);
+    return turn >= 16 && small->ran < turn && wide->ran < turn ? turn : 0;
+}
+
 void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, const struct lad_extent *wide)
 {
     if (small->has_groups && wide->has_groups && wide->groups > small->groups) {
-        if (!small->ran && wide->ran && small->groups > 1 && wide->ran == wide->groups % small->groups)
+        uint64_t turn = find_turn(small, wide);
+        if (turn)
+            lad_see(p, LAD_OBS_EDGE_GROUPS_WRAP, "workgroups", (int64_t)turn);
+        else if (!small->ran && wide->ran && small->groups > 1 && wide->ran == wide->groups % small->groups)
             lad_see(p, LAD_OBS_EDGE_GROUPS_WRAP, "workgroups", (int64_t)small->groups);
         else if (wide->ran == small->ran && wide->ran > 1)
             lad_see(p, LAD_OBS_EDGE_GROUPS, "workgroups", (int64_t)wide->ran);

@@ -191,6 +191,8 @@ struct here {
     bool (*run)(struct lad_point *, int64_t);
     int64_t sweep; /* at which the experiment runs */
     uint64_t until_ns, random;
+    unsigned failed, n;       /* unchanged runs: how many failed, of how many */
+    struct lad_extent extent; /* of the last of them */
     bool alive;
 };
 
@@ -286,6 +288,8 @@ static struct lad_record run_once(struct here *h, const struct lad_experiment *e
     p->change = e->change;
     p->trial = true;
     h->alive = h->run(p, h->sweep);
+    if (e == lad_experiment_find("repeat"))
+        h->extent = p->extent;
     p->trial = false;
     memset(&p->change, 0, sizeof p->change);
     p->resized = NULL;
@@ -300,10 +304,10 @@ static void make_control(struct here *h)
     const struct lad_experiment *repeat = lad_experiment_find("repeat");
     struct lad_record r;
     uint64_t start = lad_now_ns();
-    unsigned n = 0;
-    do
+    do {
         r = run_once(h, repeat);
-    while (h->alive && ++n < CONTROLS && compare(h->record, &r) == 1 && lad_now_ns() < h->until_ns);
+        h->failed += r.status != LAD_STATUS_PASS;
+    } while (h->alive && ++h->n < CONTROLS && compare(h->record, &r) == 1 && lad_now_ns() < h->until_ns);
     lad_experiment_end(h->p->arena, h->record, repeat, &r, lad_now_ns() - start);
 }
 
@@ -312,25 +316,23 @@ static void make_control(struct here *h)
 static const char *take_turns(struct here *h, const struct lad_experiment *e, struct lad_record *r)
 {
     const struct lad_experiment *repeat = lad_experiment_find("repeat");
-    unsigned failed = 0, n = 0;
-    double luck = 1;
-    while (h->alive && r->status == LAD_STATUS_PASS && n < MOST_TURNS && lad_now_ns() < h->until_ns) {
+    for (unsigned good = 1; h->alive && r->status == LAD_STATUS_PASS; good++) {
+        double luck = 1;
+        for (unsigned i = 0; i < good; i++)
+            luck *= 1 - (double)h->failed / (h->n + 1);
+        if (luck < 0.01 || (h->failed == h->n && lad_now_ns() >= h->until_ns))
+            return NULL;
+        if (good > MOST_TURNS || lad_now_ns() >= h->until_ns)
+            return lad_printf(h->p->arena,
+                              "%s: right %u times, which says nothing: the same unchanged failed %u of %u times",
+                              e->words, good, h->failed, h->n);
         struct lad_record control = run_once(h, repeat);
-        n++;
-        failed += control.status != LAD_STATUS_PASS;
+        h->n++;
+        h->failed += control.status != LAD_STATUS_PASS;
         if (h->alive)
             *r = run_once(h, e);
-        luck = 1;
-        for (unsigned i = 0; i <= n; i++)
-            luck *= 1 - (double)failed / (n + 1);
-        if (r->status == LAD_STATUS_PASS && luck < 0.01)
-            return NULL;
     }
-    return r->status != LAD_STATUS_PASS ? NULL
-                                        : lad_printf(h->p->arena,
-                                                     "%s: right %u times, which says nothing: the same unchanged "
-                                                     "failed %u of %u times",
-                                                     e->words, n + 1, failed, n);
+    return NULL;
 }
 
 static void make_experiment(struct here *h, const struct lad_experiment *e)
@@ -338,11 +340,14 @@ static void make_experiment(struct here *h, const struct lad_experiment *e)
     struct lad_record *record = h->record;
     uint64_t start = lad_now_ns();
     struct lad_record r = run_once(h, e);
+    struct lad_extent wide = h->p->extent;
     const char *nothing = NULL;
     if (h->alive && !was_made(record, lad_experiment_find("repeat")) &&
         (compare(record, &r) != 1 || e->cured == LAD_OBS_LARGER_CURED))
         make_control(h);
-    if (h->alive && is_unsteady(record) && r.status == LAD_STATUS_PASS)
+    if (h->alive && e->cured == LAD_OBS_LARGER_CURED && !is_unsteady(record))
+        lad_observe_extents(h->p, &h->extent, &wide);
+    if (h->alive && r.status == LAD_STATUS_PASS)
         nothing = take_turns(h, e, &r);
     if (!nothing) {
         lad_experiment_end(h->p->arena, record, e, &r, lad_now_ns() - start);

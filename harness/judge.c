@@ -33,6 +33,21 @@ static bool read_back(struct lad_point *p)
            lad_point_api_failed(p, "reading the witness");
 }
 
+/* A fill command that reaches its place and no other, but writes another word. */
+static void try_filling(struct lad_point *p)
+{
+    const uint32_t word = 0x11223344u;
+    uint32_t words[4], got[4] = {0};
+    struct lad_buf_desc desc = {.bytes = sizeof words};
+    struct lad_buf *buf = lad_gpu_buf(p->gpu, &desc);
+    lad_canary_fill(LAD_CANARY_DEVICE, words, sizeof words, 0);
+    if (buf && lad_gpu_plant(p->gpu, buf, 0, words, sizeof words) && lad_gpu_fill(p->gpu, buf, 4, 4, word) &&
+        lad_gpu_wait(p->gpu) && lad_gpu_read(p->gpu, buf, 0, got, sizeof got) && got[0] == words[0] &&
+        got[2] == words[2] && got[3] == words[3] && got[1] && got[1] != words[1] && got[1] != word)
+        lad_observe(p->arena, p->r, LAD_OBS_M_WRONG, NULL, got[1]);
+    lad_gpu_free(p->gpu, buf);
+}
+
 static void check_markers(struct lad_point *p)
 {
     uint32_t words[4];
@@ -46,11 +61,15 @@ static void check_markers(struct lad_point *p)
     bool unread = words[0] == lad_canary_word(LAD_CANARY_HOST, 0);
     if (unread)
         lad_observe(p->arena, p->r, LAD_OBS_M_UNREAD, NULL, 0);
+    if (!unread && words[0] != LAD_MARKER)
+        try_filling(p);
+    bool wrong = lad_observed(p->r, LAD_OBS_M_WRONG);
+    p->gpu->landed = p->gpu->landed || wrong;
     for (uint32_t i = 0; i < 2; i++)
         if (words[i] == LAD_MARKER + i) {
             p->gpu->landed = true;
         } else {
-            if (!unread)
+            if (!unread && !wrong)
                 lad_observe(p->arena, p->r, i && words[0] == LAD_MARKER ? LAD_OBS_M_AFTER_LOST : LAD_OBS_M_LOST, NULL,
                             0);
             lad_record_fact(p->arena, p->r, '!', "the fill command %s the steps, in the same batch, did not land",
@@ -198,6 +217,19 @@ bool lad_point_sum(struct lad_point *p, struct lad_buf *buf, uint64_t offset, ui
     return ok;
 }
 
+/* An instrument that contradicts everything else is tried on what is known. */
+static bool can_sum(struct lad_point *p)
+{
+    struct lad_buf_desc desc = {.bytes = 256};
+    uint32_t words[64], sum = 0;
+    struct lad_buf *buf = lad_gpu_buf(p->gpu, &desc);
+    lad_canary_fill(LAD_CANARY_INPUT, words, sizeof words, 0);
+    bool lies = buf && lad_gpu_plant(p->gpu, buf, 0, words, sizeof words) &&
+                lad_point_sum(p, buf, 0, LAD_N(words), &sum) && sum != lad_point_sum_words(words, LAD_N(words));
+    lad_gpu_free(p->gpu, buf);
+    return !lies;
+}
+
 /* Parts "the work was wrong" from "the host never saw it": the device sums up its own memory. */
 static void ask_device(struct lad_point *p, const struct lad_expect *e, struct lad_obj *o)
 {
@@ -221,6 +253,11 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
         if (p->n_dispatches)
             lad_observe(p->arena, p->r, LAD_OBS_OTHER_KERNEL_NOT, NULL, 0);
         lad_record_fact(p->arena, p->r, '-', "the device could not sum up buffer %s itself", o->buf->name);
+        free(right);
+        return;
+    }
+    if (sum != lad_point_sum_words(right, n) && sum != lad_point_sum_words(d->after, n) && !can_sum(p)) {
+        lad_observe(p->arena, p->r, LAD_OBS_SUM_LIES, NULL, 0);
         free(right);
         return;
     }
@@ -264,8 +301,12 @@ static void submit_again(struct lad_point *p)
     uint32_t word = 0;
     if (!p->marker)
         return;
-    bool ok = lad_gpu_fill(p->gpu, p->marker, 8, 4, mark) && lad_gpu_wait(p->gpu) &&
-              lad_gpu_read(p->gpu, p->marker, 8, &word, 4) && word == mark;
+    bool ok = false;
+    for (int i = 0; !ok && i < 3; i++) /* one may be lost now and then */
+        ok = lad_gpu_fill(p->gpu, p->marker, 8, 4, mark) && lad_gpu_wait(p->gpu) &&
+             lad_gpu_read(p->gpu, p->marker, 8, &word, 4) && word == mark;
+    if (!ok && word && lad_observed(p->r, LAD_OBS_M_WRONG))
+        return;
     lad_observe(p->arena, p->r, ok ? LAD_OBS_LATER_LANDED : LAD_OBS_LATER_LOST, NULL, 0);
     if (!ok && hear_clock(p))
         lad_observe(p->arena, p->r, LAD_OBS_CLOCK_RAN, NULL, 0);

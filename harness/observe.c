@@ -227,6 +227,8 @@ void lad_observe_results(struct lad_point *p)
         any = any || p->obj[i].buf->role == LAD_INPUT;
         inputs = lad_observe_input(p, i) && inputs;
     }
+    if (!any && p->n_ran)
+        lad_see(p, LAD_OBS_IN_NONE, NULL, 0);
     if (any && inputs)
         lad_see(p, LAD_OBS_IN_RIGHT, NULL, 0);
 }

@@ -27,6 +27,7 @@ void lad_see(struct lad_point *, enum lad_obs_name, const char *on, int64_t valu
 bool lad_is_wrong(const struct lad_scan *, uint64_t i);
 uint64_t lad_scan_actual(const struct lad_scan *, uint64_t i); /* raw bits of element i as it was read */
 double lad_scan_number(const struct lad_scan *, uint64_t bits);
+double lad_number(enum lad_type, uint64_t bits);
 uint64_t lad_turn_bytes(uint64_t bits, uint32_t bytes);
 void lad_observe_place(struct lad_point *, const struct lad_scan *);  /* where the wrong elements lie */
 void lad_observe_values(struct lad_point *, const struct lad_scan *); /* what is there instead */
@@ -34,6 +35,12 @@ void lad_observe_values(struct lad_point *, const struct lad_scan *); /* what is
 /* observe_buffer.c */
 void lad_observe_output(struct lad_point *, const struct lad_expect *, const struct lad_seen *);
 bool lad_observe_input(struct lad_point *, size_t buffer); /* false: it is not what was uploaded */
+
+/* observe_missing.c */
+void lad_observe_missing(struct lad_point *, size_t dispatch, const char *on); /* its witness is as it was planted */
+int lad_witness_guest(const struct lad_point *, size_t slot); /* the dispatch that stands in this one's slot, or -1 */
+bool lad_made_results(const struct lad_point *, size_t dispatch); /* that nothing else can have made */
+bool lad_count_lies(const struct lad_point *, size_t dispatch, const struct lad_ran *);
 
 /* observe_witness.c: a slot that nothing ran in beside one that ran twice */
 void lad_observe_exchange(struct lad_point *);

@@ -42,6 +42,43 @@ static bool is_tail(const struct lad_scan *s)
     return s->right && s->contiguous && !s->right_after;
 }
 
+/* Of evenly spaced values the next one is also the same one plus something. */
+static bool is_ramp(const struct lad_data *d)
+{
+    for (uint64_t i = 2; i < 8; i++)
+        if (d->n < 8 || lad_number(d->buf->type, lad_bits(d->before, d->buf->type, i)) -
+                                lad_number(d->buf->type, lad_bits(d->before, d->buf->type, i - 1)) !=
+                            lad_number(d->buf->type, lad_bits(d->before, d->buf->type, 1)) -
+                                lad_number(d->buf->type, lad_bits(d->before, d->buf->type, 0)))
+            return false;
+    return true;
+}
+
+/* Elements of buffer k, in their order, where those of buffer j belong. */
+static bool is_echo_of(const struct lad_point *p, const struct lad_scan *s, size_t j, size_t k)
+{
+    const struct lad_data *wanted = &p->data[j], *got = &p->data[k];
+    uint64_t n = 0;
+    while (n < wanted->n && n < got->n && s->first + n <= s->last &&
+           s->expected[s->first + n] == lad_bits(wanted->before, s->type, n) &&
+           lad_scan_actual(s, s->first + n) == lad_bits(got->before, s->type, n) &&
+           s->expected[s->first + n] != lad_scan_actual(s, s->first + n))
+        n++;
+    return n >= 4;
+}
+
+static void try_echo(struct lad_point *p, const struct lad_scan *s)
+{
+    for (size_t j = 0; j < p->n; j++)
+        for (size_t k = 0; k < p->n; k++)
+            if (j != k && p->obj[j].buf->role == LAD_INPUT && p->obj[k].buf->role == LAD_INPUT &&
+                p->obj[j].buf->type == s->type && p->obj[k].buf->type == s->type && !p->obj[j].buf->table &&
+                is_echo_of(p, s, j, k)) {
+                lad_see(p, LAD_OBS_ON_OTHER, p->obj[j].buf->name, (int64_t)k);
+                return;
+            }
+}
+
 static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
 {
     struct lad_data *data = lad_alloc(p->arena, p->n * sizeof *data);
@@ -65,7 +102,7 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
     static const int shifts[] = {4, 8, 16, 32, 64, 128, 256};
     for (size_t i = 0; i < 2 * LAD_N(shifts); i++) {
         int by = shifts[i / 2] * (i % 2 ? -1 : 1);
-        if (o->bytes < 512 || s->n < 8)
+        if (o->bytes < 512 || s->n < 8 || is_ramp(&p->data[k]))
             break;
         memset(other, 0, o->total);
         memcpy((char *)other + (by < 0 ? -by : 0), (const char *)p->data[k].before + (by > 0 ? by : 0),
@@ -210,6 +247,7 @@ void lad_observe_output(struct lad_point *p, const struct lad_expect *e, const s
         try_all(p, &s, true);
         try_all(p, &s, false);
         try_scalars(p, &s);
+        try_echo(p, &s);
     }
     free(s.expected);
     free(s.kind);

@@ -10,7 +10,7 @@ bool lad_is_wrong(const struct lad_scan *s, uint64_t i)
     return s->kind[i] != '.' && s->kind[i] != ',';
 }
 
-static double number(enum lad_type type, uint64_t bits)
+double lad_number(enum lad_type type, uint64_t bits)
 {
     float f;
     double d;
@@ -30,7 +30,7 @@ uint64_t lad_turn_bytes(uint64_t bits, uint32_t bytes)
 
 double lad_scan_number(const struct lad_scan *s, uint64_t bits)
 {
-    return number(s->as, bits);
+    return lad_number(s->as, bits);
 }
 
 static uint64_t find_period(const struct lad_scan *s)
@@ -77,25 +77,25 @@ static bool is_doubled(const struct lad_scan *s, uint64_t i)
 
 static bool is_half(const struct lad_scan *s, uint64_t i)
 {
-    double a = number(s->as, lad_scan_actual(s, i)), e = number(s->as, s->expected[i]);
+    double a = lad_number(s->as, lad_scan_actual(s, i)), e = lad_number(s->as, s->expected[i]);
     return s->as == LAD_F32 && !(lad_scan_actual(s, i) & 0x1FFF) && s->expected[i] & 0x1FFF &&
            fabs(a - e) <= 1e-3 * fabs(e);
 }
 
 static bool is_near(const struct lad_scan *s, uint64_t i)
 {
-    double a = number(s->as, lad_scan_actual(s, i)), e = number(s->as, s->expected[i]);
+    double a = lad_number(s->as, lad_scan_actual(s, i)), e = lad_number(s->as, s->expected[i]);
     return (s->as == LAD_F32 || s->as == LAD_F64) && fabs(a - e) <= 1e-4 * fabs(e);
 }
 
 /* Below the smallest normal number, and gone. */
 static bool is_flushed(const struct lad_scan *s, uint64_t i)
 {
-    double e = number(s->as, s->expected[i]);
+    double e = lad_number(s->as, s->expected[i]);
     bool tiny = s->as == LAD_F32   ? fabs(e) < 1.17549436e-38
                 : s->as == LAD_F64 ? fabs(e) < 2.2250738585072014e-308
                                    : false;
-    return tiny && e != 0 && number(s->as, lad_scan_actual(s, i)) == 0;
+    return tiny && e != 0 && lad_number(s->as, lad_scan_actual(s, i)) == 0;
 }
 
 static bool has_factor(const struct lad_scan *s)
@@ -103,7 +103,7 @@ static bool has_factor(const struct lad_scan *s)
     double factor = 0;
     uint64_t n = 0, different = 0;
     for (uint64_t i = 0; i < s->n && n < 64; i++) {
-        double a = number(s->type, lad_scan_actual(s, i)), e = number(s->type, s->expected[i]);
+        double a = lad_number(s->type, lad_scan_actual(s, i)), e = lad_number(s->type, s->expected[i]);
         if (e == 0 || a == 0 || !lad_is_wrong(s, i))
             continue;
         if (n++ == 0)
@@ -296,7 +296,7 @@ void lad_observe_values(struct lad_point *p, const struct lad_scan *s)
     if (holds(s, is_doubled))
         lad_see(p, LAD_OBS_OUT_DOUBLED, s->name, 0);
     if (shift)
-        lad_see(p, LAD_OBS_OUT_SHIFT, s->name, shift);
+        lad_see(p, p->n_ran && s->right * 8 > s->n ? LAD_OBS_OUT_PART_SHIFT : LAD_OBS_OUT_SHIFT, s->name, shift);
     else if (is_permuted(s))
         lad_see(p, LAD_OBS_OUT_TRANSPOSED, s->name, 0);
     if (has_factor(s))

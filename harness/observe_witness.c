@@ -52,21 +52,6 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
     }
 }
 
-/* A witness that stands where none should: the number of its place arrived wrong. */
-static void observe_displaced(struct lad_point *p, const char *on)
-{
-    size_t from = p->n_dispatches * LAD_W_WORDS * 4;
-    uint32_t slack[LAD_W_SLACK / 4];
-    lad_canary_fill(LAD_CANARY_HOST, slack, sizeof slack, from / 4);
-    if (!lad_gpu_read(p->gpu, p->witness, from, slack, sizeof slack))
-        return;
-    for (size_t i = 0; i < LAD_N(slack); i++)
-        if (slack[i] == LAD_W_MAGIC_VALUE) {
-            lad_see(p, LAD_OBS_W_DISPLACED, on, (int64_t)(from / 4 + i));
-            return;
-        }
-}
-
 static void note_groups(struct lad_point *p, const struct lad_ran *ran, uint64_t n)
 {
     if (p->extent.has_groups || ran->groups[1] != 1 || ran->groups[2] != 1)
@@ -149,11 +134,12 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         return;
     }
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) && !count) {
-        lad_see(p, LAD_OBS_W_NEVER, on, 0);
-        observe_displaced(p, on);
+        lad_observe_missing(p, i, on);
         note_groups(p, ran, 0);
         return;
     }
+    if (lad_witness_guest(p, i) >= 0)
+        return;
     size_t before = p->r->n_obs;
     if (w[LAD_W_MAGIC] != LAD_W_MAGIC_VALUE) {
         observe_foreign(p, i, on);
@@ -178,6 +164,11 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         for (size_t j = 0; j < p->n_ran; j++)
             other = other || p->ran[j].nonce == w[LAD_W_DISPATCH];
         lad_see(p, other ? LAD_OBS_W_NONCE_OTHER : LAD_OBS_W_NONCE, on, w[LAD_W_DISPATCH]);
+        bool low = w[LAD_W_DISPATCH] == (ran->nonce & 0xFFFFu) || w[LAD_W_DISPATCH] == (ran->nonce & 0xFFu);
+        if (!w[LAD_W_DISPATCH] || low) { /* it is a scalar as well */
+            lad_see(p, LAD_OBS_W_S_WRONG, on, 0);
+            lad_see(p, low ? LAD_OBS_W_S_LOW : LAD_OBS_W_S_ZERO, lad_printf(p->arena, "the number of %s", on), 0);
+        }
     }
     uint64_t seen_lanes = (uint64_t)w[LAD_W_LOCAL] * w[LAD_W_LOCAL + 1] * w[LAD_W_LOCAL + 2];
     if (memcmp(w + LAD_W_LOCAL, d->local, sizeof d->local))
@@ -201,6 +192,8 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
                 w[LAD_W_DYNAMIC]);
     if (!counts) {
         lad_see(p, LAD_OBS_W_BASE, on, 0);
+    } else if (count < wanted && lad_count_lies(p, i, ran)) {
+        lad_see(p, LAD_OBS_W_LIES, on, count);
     } else if (count < wanted) {
         note_groups(p, ran, count / (lanes && ran->times ? lanes * ran->times : 1));
         lad_see(p, LAD_OBS_W_LOW, on, count);

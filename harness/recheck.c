@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BYTES = 1 << 20, FRESH = 0xFF };
+enum { MOST_BYTES = 4 << 20, MARKER = 0xFE, FRESH = 0xFF };
 
 bool lad_point_copy(struct lad_point *p, struct lad_buf *from, uint64_t offset, uint64_t bytes, enum lad_mem by,
                     void *to)
@@ -90,7 +90,7 @@ static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, c
         zero += !words[i];
         host += words[i] == lad_canary_word(LAD_CANARY_HOST, i);
         size_t by = words[i] >> 20 & 0xFF;
-        if (words[i] >> 28 == 0xB && by != k && (by < p->n || by == FRESH) && !other++) {
+        if (words[i] >> 28 == 0xB && by != k && (by < p->n || by == FRESH || (by == MARKER && p->marker)) && !other++) {
             from = by;
             at = i;
             shift = i - (words[i] & 0xFFFFFu);
@@ -105,12 +105,16 @@ static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, c
         blocks += good == 16;
         bad_blocks += good == 0;
     }
-    if (other && !is_shared(p, k, at, from == FRESH ? fresh : p->obj[from].gpu, at - shift))
+    struct lad_buf *second = from == FRESH ? fresh : from == MARKER ? p->marker : other ? p->obj[from].gpu : NULL;
+    if (other && !is_shared(p, k, at, second, at - shift))
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_STALE, name, 0);
     else if (other)
         lad_observe(
             p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
-            lad_printf(p->arena, "buffers %s and %s", name, from == FRESH ? "a new one" : p->obj[from].buf->name),
+            lad_printf(p->arena, "buffers %s and %s", name,
+                       from == FRESH    ? "a new one"
+                       : from == MARKER ? "that of the markers"
+                                        : p->obj[from].buf->name),
             (int64_t)shift);
     else if (zero == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
@@ -163,6 +167,9 @@ static void recheck_memory(struct lad_point *p)
     uint32_t *words = lad_point_memory(most);
     for (size_t i = 0; ok && i < p->n; i++)
         ok = stamp_buffer(p, i, words);
+    for (uint32_t i = 0; i < 4; i++)
+        words[i] = stamp(MARKER, i);
+    ok = ok && (!p->marker || lad_gpu_plant(p->gpu, p->marker, 0, words, 16));
     struct lad_buf *fresh = ok ? make_fresh(p, &keeps) : NULL;
     for (size_t i = 0; ok && i < p->n; i++) {
         uint64_t bytes = p->obj[i].front + p->obj[i].total;
