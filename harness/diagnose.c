@@ -209,7 +209,7 @@ static const char *name_place(struct lad_arena *arena, const struct lad_record *
     const char *on = about && about->on ? about->on : "", *list = NULL, *number = strstr(on, "dispatch ");
     int64_t binding = value_of(r, LAD_OBS_AT_BINDING, on), dispatch = value_of(r, LAD_OBS_AT_DISPATCH, on),
             byte = find_byte(r, about);
-    bool buffer = binding >= 0 || (*on && !strncmp(about->name, "case.", 5));
+    bool buffer = binding >= 0 || (*on && (!strncmp(about->name, "case.", 5) || !strncmp(about->name, "ran-on.", 7)));
     for (size_t i = 0; i < r->n_seen; i++)
         buffer = buffer || !strcmp(r->seen[i].name, on);
     if (buffer)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The witness is an instrument like any other: where it says less than the results do, it is the witness that was lost. */
+/* The witness is an instrument like any other: where it says less than the results do, it is the one that was lost. */
 #include "../kernels/witness.h"
 #include "observe.h"
 #include <string.h>

@@ -16,7 +16,7 @@ echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "'"$out"'/libsick
 mkdir "$out/vendors"
 echo "$out/libsick_cl.so" >"$out/vendors/sick.icd"
 # What was compiled by the healthy driver must not serve the sick one, nor the other way round.
-GPULADDER_CACHE= VK_ICD_FILENAMES=$out/sick.json VK_DRIVER_FILES=$out/sick.json OCL_ICD_VENDORS=$out/vendors \
+GPULADDER_CACHE="" VK_ICD_FILENAMES=$out/sick.json VK_DRIVER_FILES=$out/sick.json OCL_ICD_VENDORS=$out/vendors \
     python3 - "$tool" "$out" "$@" <<'PY'
 import concurrent.futures, json, os, subprocess, sys
 tool, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A driver with a defect, for ci/faults/drivers.sh: lavapipe behind an ICD of its own, some of whose entry points are
- * replaced by those of the defects that GPULADDER_SICK names (blank-separated). None of them is one of the faults of the
- * layers. One device a process. */
+ * replaced by those of the defects that GPULADDER_SICK names (blank-separated). None of them is one of the faults of
+ * the layers. One device a process. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdlib.h>
