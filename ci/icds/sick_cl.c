@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A driver with a defect, for ci/faults/drivers.sh: PoCL behind an ICD of its own, whose table of entry points is
- * changed
- * for each defect that GPULADDER_SICK names (blank-separated). None of them is a fault of the layers. */
+ * changed for each defect that GPULADDER_SICK names (blank-separated). None of them is a fault of the layers. */
 #define CL_TARGET_OPENCL_VERSION 300
 #include <CL/cl.h>
 #include <CL/cl_ext.h>
