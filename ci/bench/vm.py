@@ -105,13 +105,14 @@ def plot(svg, figures):
     with tempfile.TemporaryDirectory() as folder:
         script = ["set terminal svg size 900,540", "set output '%s'" % svg, "set logscale xy", "set key outside",
                   "set xlabel 'instances'", "set ylabel 'million instructions per second'", "set grid"]
-        parts = []
+        parts, devices = [], sorted({device for device, _ in lines})
         for (device, mode), line in sorted(lines.items()):
             name = os.path.join(folder, "%s-%s" % (device, mode))
             with open(name, "w") as f:
                 f.writelines("%d %g\n" % point for point in sorted(line.items()))
-            parts.append("'%s' with linespoints title '%s %s'" % (name, device, mode))
-        parts.append("%g title 'reference, one core'" % alone[len(alone) // 2])
+            colour, point = devices.index(device) + 1, (4, 6, 8)[("direct", "table", "packed").index(mode)]
+            parts.append("'%s' with linespoints lc %d pt %d title '%s %s'" % (name, colour, point, device, mode))
+        parts.append("%g lc rgb 'black' title 'reference, one core'" % alone[len(alone) // 2])
         subprocess.run(["gnuplot"], input="\n".join(script) + "\nplot " + ", ".join(parts) + "\n", text=True, check=True)
 
 
