@@ -273,8 +273,8 @@ bool exam_write_markdown(FILE *f, const void *arg)
         for (const struct exam_mark *m = exam->mark; m < exam->mark + exam->n_marks; m++)
             if (!strcmp(m->record->device, slug) && m->verdict != EXAM_CLEAN && m->verdict != EXAM_UNMADE &&
                 !(m->verdict <= EXAM_OPEN && m->place))
-                fprintf(f, "- %s: %s, %s %s\n", name_of(m), exam_verdict_name(m->verdict), say_answer(arena, m),
-                        lad_show_line(arena, say_more(arena, m), 200));
+                fprintf(f, "- %s: %s, %s%s%s\n", name_of(m), exam_verdict_name(m->verdict), say_answer(arena, m),
+                        *say_answer(arena, m) ? " " : "", lad_show_line(arena, say_more(arena, m), 200));
         fputc('\n', f);
     }
     lad_arena_destroy(&arena);

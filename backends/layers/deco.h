@@ -18,7 +18,7 @@ struct deco_buf {
     uint64_t base; /* within the allocation */
     struct lad_buf_desc desc;
     uint64_t number, from; /* from: offset at which it was last bound */
-    unsigned char *view;   /* what the host wrote last, where a fault needs to know */
+    unsigned char *view;   /* what the host wrote last, or saw at the last wait, where a fault needs to know */
     unsigned char *shadow; /* handed out by map */
     struct lad_buf *zero;  /* stands in for it where addresses are asked for */
     bool writing, vanished, apart, floats, shared, swapped, bound;

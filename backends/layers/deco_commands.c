@@ -289,7 +289,7 @@ static bool dies(struct lad_at at)
     return deco.dead;
 }
 
-/* A binding as it was before this batch; only where nothing was recorded yet can that be had. */
+/* A binding as it was before this batch; what the dispatch writes there is lost. */
 static bool read_before(struct deco_cmd *c, const struct lad_dispatch *d, struct lad_at at, struct lad_fail *fail)
 {
     struct lad_inject *f = DECO_HIT(S3_stale_reads, at);

@@ -172,6 +172,15 @@ static bool tell_lost(const char *call, struct lad_fail *fail)
     return false;
 }
 
+/* What every buffer holds when the next batch begins. */
+static bool keep_views(struct lad_fail *fail)
+{
+    for (struct deco_buf *b = DECO_ON(S3_stale_reads) ? deco.newest : NULL; b; b = b->older)
+        if (b->view && !deco.inner->buf_read(deco.dev, b->mem->inner, b->base, b->view, b->desc.bytes, fail))
+            return false;
+    return true;
+}
+
 bool deco_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail)
 {
     (void)dev;
@@ -183,7 +192,7 @@ bool deco_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail)
         deco.late = true;
         return true;
     }
-    return finish_wait(timeout_ns, fail);
+    return finish_wait(timeout_ns, fail) && keep_views(fail);
 }
 
 bool deco_submit(struct lad_dev *dev, struct lad_fail *fail)
