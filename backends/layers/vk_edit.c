@@ -203,7 +203,8 @@ bool lad_edit_no_nan(struct lad_spirv *m)
     return some;
 }
 
-bool lad_edit_torn(struct lad_spirv *m, uint32_t set)
+/* Atomic additions to memory of the set become loads, with or without an addition and a store behind them. */
+static bool edit_additions(struct lad_spirv *m, uint32_t set, bool adds)
 {
     unsigned char *reached = lad_spirv_reach(m, set);
     struct lad_op op = {0};
@@ -212,30 +213,27 @@ bool lad_edit_torn(struct lad_spirv *m, uint32_t set)
         const uint32_t *w = m->word + op.at;
         if (op.code != OP_ATOMIC_ADD || !reached[w[3]])
             continue;
-        uint32_t sum = lad_spirv_id(m);
-        lad_spirv_splice(m, &op,
-                         WORDS(OP(OP_LOAD, 4), w[1], w[2], w[3], OP(OP_BIT_ADD, 5), w[1], sum, w[2], w[6],
-                               OP(OP_STORE, 3), w[3], sum));
+        uint32_t sum = adds ? lad_spirv_id(m) : 0;
+        if (adds)
+            lad_spirv_splice(m, &op,
+                             WORDS(OP(OP_LOAD, 4), w[1], w[2], w[3], OP(OP_BIT_ADD, 5), w[1], sum, w[2], w[6],
+                                   OP(OP_STORE, 3), w[3], sum));
+        else
+            lad_spirv_splice(m, &op, WORDS(OP(OP_LOAD, 4), w[1], w[2], w[3]));
         some = true;
     }
     free(reached);
     return some;
 }
 
+bool lad_edit_torn(struct lad_spirv *m, uint32_t set)
+{
+    return edit_additions(m, set, true);
+}
+
 bool lad_edit_no_atomics(struct lad_spirv *m, uint32_t set)
 {
-    unsigned char *reached = lad_spirv_reach(m, set);
-    struct lad_op op = {0};
-    bool some = false;
-    while (lad_spirv_next(m, &op)) {
-        const uint32_t *w = m->word + op.at;
-        if (op.code != OP_ATOMIC_ADD || !reached[w[3]])
-            continue;
-        lad_spirv_splice(m, &op, WORDS(OP(OP_LOAD, 4), w[1], w[2], w[3]));
-        some = true;
-    }
-    free(reached);
-    return some;
+    return edit_additions(m, set, false);
 }
 
 bool lad_edit_lanes(struct lad_spirv *m, uint32_t width)

@@ -10,22 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "sick.h"
 
 static cl_icd_dispatch next, *table;
 static unsigned n_dispatches, n_reads, n_writes;
-
-static int sick(const char *name)
-{
-    const char *list = getenv("GPULADDER_SICK");
-    size_t length = strlen(name);
-    while (list && *list) {
-        size_t n = strcspn(list, " ");
-        if (n == length && !strncmp(list, name, n))
-            return 1;
-        list += n + strspn(list + n, " ");
-    }
-    return 0;
-}
 
 static cl_int write_buffer(cl_command_queue q, cl_mem b, cl_bool wait, size_t at, size_t bytes, const void *from,
                            cl_uint n, const cl_event *list, cl_event *event)

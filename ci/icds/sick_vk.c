@@ -7,25 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <vulkan/vulkan.h>
+#include "sick.h"
 
 static PFN_vkGetInstanceProcAddr from_instance;
 static PFN_vkGetDeviceProcAddr from_device;
 static VkInstance the_instance;
 static VkDevice the_device;
 #define NEXT(name) ((PFN_##name)from_device(the_device, #name))
-
-static int sick(const char *name)
-{
-    const char *list = getenv("GPULADDER_SICK");
-    size_t length = strlen(name);
-    while (list && *list) {
-        size_t n = strcspn(list, " ");
-        if (n == length && !strncmp(list, name, n))
-            return 1;
-        list += n + strspn(list + n, " ");
-    }
-    return 0;
-}
 
 static VkResult VKAPI_CALL sick_vkCreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *a,
                                                  VkInstance *instance)
