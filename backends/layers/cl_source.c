@@ -359,24 +359,28 @@ static const char *lose_update(struct edit *e, const char *text, const char *p)
     return skip_brackets(open);
 }
 
-static const char *pack_structure(struct edit *e, const char *text, const char *p)
+/* Writes the structure's first word with the attribute behind it. */
+static const char *give_attribute(struct edit *e, const char *p, const char *attribute)
 {
     const char *next = skip_blanks(end_word(p));
-    (void)text;
     if (!is_any(p, "struct") || *(is_word(*next) ? skip_blanks(end_word(next)) : next) != '{' || !here(e))
         return p;
-    fputs("struct __attribute__((packed))", e->out);
+    fprintf(e->out, "struct __attribute__((%s))", attribute);
     return end_word(p);
+}
+
+static const char *pack_structure(struct edit *e, const char *text, const char *p)
+{
+    (void)text;
+    return give_attribute(e, p, "packed");
 }
 
 static const char *align_structure(struct edit *e, const char *text, const char *p)
 {
-    const char *next = skip_blanks(end_word(p));
+    char attribute[32];
     (void)text;
-    if (!is_any(p, "struct") || *(is_word(*next) ? skip_blanks(end_word(next)) : next) != '{' || !here(e))
-        return p;
-    fprintf(e->out, "struct __attribute__((aligned(%u)))", param(e, "align"));
-    return end_word(p);
+    snprintf(attribute, sizeof attribute, "aligned(%u)", (unsigned)param(e, "align"));
+    return give_attribute(e, p, attribute);
 }
 
 /* Nothing is left of kernels of programs that use one of these types. */
