@@ -66,6 +66,8 @@ for line in open("ci/faults/drivers.txt"):
         head, cases, true, least = (part.split() for part in line.split("|"))
         if not wanted or head[1] in wanted:
             rows.append((head[0], head[1], cases, true, least[0]))
+if not rows:
+    sys.exit(f"drivers: {' '.join(wanted)}: no such defect in ci/faults/drivers.txt")
 counts, failed, table = dict.fromkeys(reversed(order), 0), 0, []
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     for (api, defect, _, true, least), verdict, said in pool.map(run, rows):
