@@ -626,6 +626,7 @@ struct lad_ran {          /* one dispatch as it was asked for */
     const void *scalars;
 };
 /* Words of slot k as planted. */
+#define LAD_W_START 0x57000000u /* counters do not start at zero, so that a cleared witness is seen */
 void lad_witness_plant(uint32_t *words, size_t n_slots);
 /* Adds facts; true when the witness says what was asked for. *done: the part of the invocations that ran, 0 to 1. */
 bool lad_witness_check(struct lad_arena *, const uint32_t *words, size_t slot, const struct lad_ran *, struct lad_record *);

@@ -22,7 +22,7 @@ int lad_witness_guest(const struct lad_point *p, size_t slot)
         if (k != slot && p->ran[k].nonce == w[LAD_W_DISPATCH] && p->ran[k].desc->source->nonce == w[LAD_W_BUILD] &&
             is_untouched(p, k) &&
             (p->ran[k].desc->source != p->ran[slot].desc->source ||
-             w[LAD_W_COUNT] - 0x57000000u > asked_for(&p->ran[slot])))
+             w[LAD_W_COUNT] - LAD_W_START > asked_for(&p->ran[slot])))
             return (int)k;
     return -1;
 }
@@ -124,7 +124,7 @@ bool lad_count_lies(const struct lad_point *p, size_t i, const struct lad_ran *r
         return false;
     for (size_t k = 0; k < LAD_W_BITMAP_WORDS; k++)
         bits += (uint64_t)__builtin_popcount(w[LAD_W_BITMAP + k]);
-    uint32_t count = w[LAD_W_COUNT] - 0x57000000u, n = w[LAD_W_GROUPS] - 0x57000000u;
+    uint32_t count = w[LAD_W_COUNT] - LAD_W_START, n = w[LAD_W_GROUPS] - LAD_W_START;
     bool right = p->r->n_seen > 0;
     for (size_t k = 0; k < p->r->n_seen; k++)
         right = right && !p->r->seen[k].n_wrong;

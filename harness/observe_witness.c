@@ -120,8 +120,8 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     const struct lad_kernel_desc *d = ran->desc;
     uint64_t groups = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2];
     uint64_t lanes = (uint64_t)d->local[0] * d->local[1] * d->local[2];
-    uint32_t wanted = (uint32_t)(groups * lanes * ran->times), count = w[LAD_W_COUNT] - 0x57000000u;
-    bool counts = can_count(count, wanted) && can_count(w[LAD_W_GROUPS] - 0x57000000u, wanted);
+    uint32_t wanted = (uint32_t)(groups * lanes * ran->times), count = w[LAD_W_COUNT] - LAD_W_START;
+    bool counts = can_count(count, wanted) && can_count(w[LAD_W_GROUPS] - LAD_W_START, wanted);
     const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, d->source->name);
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_HOST, i * LAD_W_WORDS + LAD_W_MAGIC)) {
         lad_see(p, LAD_OBS_W_UNREAD, on, 0);
@@ -226,7 +226,7 @@ void lad_observe_exchange(struct lad_point *p)
             const struct lad_ran *r = &p->ran[j];
             uint32_t wanted = r->groups[0] * r->groups[1] * r->groups[2] * r->desc->local[0] * r->desc->local[1] *
                               r->desc->local[2] * r->times;
-            uint32_t count = p->words[j * LAD_W_WORDS + LAD_W_COUNT] - 0x57000000u;
+            uint32_t count = p->words[j * LAD_W_WORDS + LAD_W_COUNT] - LAD_W_START;
             if (j == i || r->desc->source != p->ran[i].desc->source || count > 1u << 30)
                 continue;
             if (count)

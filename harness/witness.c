@@ -5,14 +5,12 @@
 #include "harness.h"
 #include <string.h>
 
-#define COUNT_START 0x57000000u /* counters do not start at zero, so that a cleared witness is seen */
-
 void lad_witness_plant(uint32_t *words, size_t n_slots)
 {
     for (size_t slot = 0; slot < n_slots; slot++, words += LAD_W_WORDS) {
         lad_canary_fill(LAD_CANARY_DEVICE, words, LAD_W_BITMAP * 4, slot * LAD_W_WORDS);
         memset(words + LAD_W_BITMAP, 0, LAD_W_BITMAP_WORDS * 4);
-        words[LAD_W_COUNT] = words[LAD_W_GROUPS] = COUNT_START;
+        words[LAD_W_COUNT] = words[LAD_W_GROUPS] = LAD_W_START;
     }
 }
 
@@ -86,7 +84,7 @@ bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t sl
                        "dispatch %zu (%s): its witness could not be read back", slot + 1, c.kernel);
         return false;
     }
-    if (untouched && w[LAD_W_COUNT] == COUNT_START) {
+    if (untouched && w[LAD_W_COUNT] == LAD_W_START) {
         if (!groups || !ran->times)
             return true;
         lad_record_fact(arena, record, '!', "dispatch %zu (%s) never ran: its witness is as it was planted", slot + 1,
@@ -110,9 +108,9 @@ bool lad_witness_check(struct lad_arena *arena, const uint32_t *words, size_t sl
     expect(&c, "constant 1", "ladder.witness.constant", w[LAD_W_CONST + 1], d->constant[1]);
     if (d->source->n_dynamic)
         expect(&c, "dynamic local items", "ladder.witness.dynamic", w[LAD_W_DYNAMIC], d->dynamic_items);
-    expect(&c, "invocations that ran", "ladder.witness.count", (uint32_t)(w[LAD_W_COUNT] - COUNT_START),
+    expect(&c, "invocations that ran", "ladder.witness.count", (uint32_t)(w[LAD_W_COUNT] - LAD_W_START),
            (uint32_t)(groups * lanes * ran->times));
-    expect(&c, "workgroups that ran", "ladder.witness.groups", (uint32_t)(w[LAD_W_GROUPS] - COUNT_START),
+    expect(&c, "workgroups that ran", "ladder.witness.groups", (uint32_t)(w[LAD_W_GROUPS] - LAD_W_START),
            (uint32_t)(groups * ran->times));
     check_scalars(&c, w, ran);
     if (groups <= LAD_W_BITMAP_WORDS * 32 && !ran->base[0] && !ran->base[1] && !ran->base[2])
