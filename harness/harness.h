@@ -628,7 +628,9 @@ struct lad_ran {          /* one dispatch as it was asked for */
 /* Words of slot k as planted. */
 #define LAD_W_START 0x57000000u /* counters do not start at zero, so that a cleared witness is seen */
 void lad_witness_plant(uint32_t *words, size_t n_slots);
-/* Adds facts; true when the witness says what was asked for. *done: the part of the invocations that ran, 0 to 1. */
+/* No fault runs a dispatch a million times over: then the counter began elsewhere. */
+bool lad_witness_counts(uint32_t count, uint32_t wanted);
+/* Adds facts; true when the witness says what was asked for. */
 bool lad_witness_check(struct lad_arena *, const uint32_t *words, size_t slot, const struct lad_ran *, struct lad_record *);
 
 /* ---- measure.c: figures, and whether they can be true --------------------------------------------------------- */

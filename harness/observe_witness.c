@@ -108,12 +108,6 @@ static bool is_stale(const uint32_t *w, size_t slot)
            w[LAD_W_BUILD] != lad_canary_word(LAD_CANARY_DEVICE, at + LAD_W_BUILD);
 }
 
-/* No fault runs a dispatch a million times over: then the counter began elsewhere. */
-static bool can_count(uint32_t count, uint32_t wanted)
-{
-    return count <= (1u << 20) + 1024ull * wanted;
-}
-
 void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ran)
 {
     const uint32_t *w = p->words + i * LAD_W_WORDS;
@@ -121,7 +115,7 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     uint64_t groups = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2];
     uint64_t lanes = (uint64_t)d->local[0] * d->local[1] * d->local[2];
     uint32_t wanted = (uint32_t)(groups * lanes * ran->times), count = w[LAD_W_COUNT] - LAD_W_START;
-    bool counts = can_count(count, wanted) && can_count(w[LAD_W_GROUPS] - LAD_W_START, wanted);
+    bool counts = lad_witness_counts(count, wanted) && lad_witness_counts(w[LAD_W_GROUPS] - LAD_W_START, wanted);
     const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, d->source->name);
     if (w[LAD_W_MAGIC] == lad_canary_word(LAD_CANARY_HOST, i * LAD_W_WORDS + LAD_W_MAGIC)) {
         lad_see(p, LAD_OBS_W_UNREAD, on, 0);
