@@ -3,6 +3,8 @@
 # Defects inside a driver, not in a layer, and none that the diagnosis was made from: ci/icds/sick_vk.c in front of lavapipe,
 # sick_cl.c in front of PoCL. drivers.txt says what is true of each; an answer that is sure of something else fails.
 # usage: drivers.sh GPULADDER [--markdown] [DEFECT...]
+# GPULADDER_REAL_VK and GPULADDER_REAL_CL name the library of another driver to put them in front of; SICK a folder with
+# libsick_vk.so and libsick_cl.so, where there is no compiler.
 set -eu
 tool=$(realpath "$1")
 shift
@@ -10,7 +12,11 @@ cd "$(dirname "$0")/../.."
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for api in vk cl; do
-    ${CC:-cc} -shared -fPIC -O1 -Wall -Wextra -Werror -o "$out/libsick_$api.so" ci/icds/sick_$api.c -ldl
+    if [ -n "${SICK:-}" ]; then
+        cp "$SICK/libsick_$api.so" "$out"
+    else
+        ${CC:-cc} -shared -fPIC -O1 -Wall -Wextra -Werror -o "$out/libsick_$api.so" ci/icds/sick_$api.c -ldl
+    fi
 done
 echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "'"$out"'/libsick_vk.so", "api_version": "1.3.0"}}' >"$out/sick.json"
 mkdir "$out/vendors"

@@ -160,9 +160,9 @@ static cl_program source(cl_context c, cl_uint n, const char **texts, const size
 static void *find(const char *name)
 {
     static void *(*get)(const char *);
-    void *pocl = get ? NULL : dlopen("libpocl.so.2", RTLD_NOW | RTLD_LOCAL);
-    if (pocl)
-        *(void **)&get = dlsym(pocl, "clGetExtensionFunctionAddress");
+    void *driver = get ? NULL : real_driver("GPULADDER_REAL_CL", "libpocl.so.2");
+    if (driver)
+        *(void **)&get = dlsym(driver, "clGetExtensionFunctionAddress");
     return get ? get(name) : NULL;
 }
 

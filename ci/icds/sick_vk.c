@@ -240,7 +240,7 @@ static PFN_vkVoidFunction VKAPI_CALL sick_vkGetDeviceProcAddr(VkDevice d, const 
 static void *driver(void)
 {
     static void *handle;
-    return handle ? handle : (handle = dlopen("libvulkan_lvp.so", RTLD_NOW | RTLD_LOCAL));
+    return handle ? handle : (handle = real_driver("GPULADDER_REAL_VK", "libvulkan_lvp.so"));
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *version)
