@@ -166,23 +166,30 @@ static void *find(const char *name)
     return get ? get(name) : NULL;
 }
 
+/* A driver's table may be shorter than ours, and lie in pages that can only be read. */
+static int swap(void *slot, void *kept, const void *ours)
+{
+    uintptr_t page = (uintptr_t)slot & ~(uintptr_t)4095;
+    memcpy(kept, slot, sizeof ours);
+    if (mprotect((void *)page, 4096, PROT_READ | PROT_WRITE))
+        return 0;
+    memcpy(slot, &ours, sizeof ours);
+    return 1;
+}
+
 static cl_int infect(cl_platform_id platform)
 {
     table = *(cl_icd_dispatch **)platform;
-    next = *table;
-    uintptr_t page = (uintptr_t)table & ~(uintptr_t)4095;
-    if (mprotect((void *)page, (uintptr_t)(table + 1) - page, PROT_READ | PROT_WRITE))
-        return CL_PLATFORM_NOT_FOUND_KHR;
-    table->clEnqueueWriteBuffer = write_buffer;
-    table->clEnqueueReadBuffer = read_buffer;
-    table->clEnqueueCopyBuffer = copy_buffer;
-    table->clEnqueueFillBuffer = fill_buffer;
-    table->clCreateBuffer = buffer;
-    table->clSetKernelArg = set_arg;
-    table->clEnqueueNDRangeKernel = dispatch;
-    table->clCreateSubBuffer = sub_buffer;
-    table->clCreateProgramWithSource = source;
-    return CL_SUCCESS;
+    next.clEnqueueMarkerWithWaitList = table->clEnqueueMarkerWithWaitList;
+#define SWAP(call, ours) swap(&table->call, &next.call, (const void *)(uintptr_t)(ours))
+    return SWAP(clEnqueueWriteBuffer, write_buffer) && SWAP(clEnqueueReadBuffer, read_buffer) &&
+                   SWAP(clEnqueueCopyBuffer, copy_buffer) && SWAP(clEnqueueFillBuffer, fill_buffer) &&
+                   SWAP(clCreateBuffer, buffer) && SWAP(clSetKernelArg, set_arg) &&
+                   SWAP(clEnqueueNDRangeKernel, dispatch) && SWAP(clCreateSubBuffer, sub_buffer) &&
+                   SWAP(clCreateProgramWithSource, source)
+               ? CL_SUCCESS
+               : CL_PLATFORM_NOT_FOUND_KHR;
+#undef SWAP
 }
 
 CL_API_ENTRY cl_int CL_API_CALL clIcdGetPlatformIDsKHR(cl_uint room, cl_platform_id *out, cl_uint *n)
