@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct lad_experiment kinds[] = {
-#define EXPERIMENT(SYM, name, where, only, member, environment, words)                                                 \
-    {name, words, LAD_WHERE_##where, only, environment, LAD_OBS_##SYM##_CURED, {.member = true}},
+#define EXPERIMENT(SYM, name, where, only, member, sizes, environment, words)                                          \
+    {name, words, LAD_WHERE_##where, only, sizes, environment, LAD_OBS_##SYM##_CURED, {.member = true}},
 #include "experiments.def"
 #undef EXPERIMENT
 };
@@ -135,7 +135,7 @@ static const char *const results[] = {"cured", "same", "changed"};
 
 static unsigned compare(const struct lad_record *record, const struct lad_record *r)
 {
-    return r->status == LAD_STATUS_PASS                                           ? 0
+    return r->status == LAD_STATUS_PASS ? 0
            : r->status == record->status && !strcmp(r->type ? r->type : "", record->type ? record->type : "") &&
                    !strcmp(first_signature(r), first_signature(record))
                ? 1
@@ -189,64 +189,12 @@ struct here {
     struct lad_point *p;
     struct lad_record *record;
     bool (*run)(struct lad_point *, int64_t);
-    int64_t sweep; /* at which the experiment runs */
+    struct lad_sizes sizes; /* that the experiment runs at */
     uint64_t until_ns, random;
     unsigned failed, n;       /* unchanged runs: how many failed, of how many */
     struct lad_extent extent; /* of the last of them */
     bool alive;
 };
-
-/* The variable that is the number of items in x of the first dispatch, where all buffers go with it. */
-static const char *find_size(const struct lad_point *p, const struct lad_step **step)
-{
-    const struct lad_case *c = p->c;
-    const struct lad_step *s = c->steps;
-    while (s < c->steps + c->n_steps && s->kind != LAD_STEP_DISPATCH)
-        s++;
-    const char *name = s < c->steps + c->n_steps ? s->items[0].text : NULL;
-    if (!name)
-        return NULL;
-    *step = s;
-    if (c->sweep && !strcmp(c->sweep, name))
-        return name;
-    for (size_t i = 0; i < c->n_bufs; i++)
-        if (!c->bufs[i].count.text || !strstr(c->bufs[i].count.text, name))
-            return NULL;
-    for (size_t i = 0; i < c->n_vars; i++)
-        if (!strcmp(c->vars[i].name, name))
-            return name;
-    return NULL;
-}
-
-/* Sets the size that the experiment runs at; false where it has none, or it is the one that failed. */
-static bool set_size(struct here *h, const struct lad_experiment *e)
-{
-    struct lad_point *p = h->p;
-    const struct lad_step *step;
-    const char *name = find_size(p, &step);
-    int64_t n = 0, lanes, size;
-    p->resized = NULL;
-    h->sweep = h->record->sweep_failed;
-    if (e->cured != LAD_OBS_WHOLE_CURED && e->cured != LAD_OBS_ONE_GROUP_CURED && e->cured != LAD_OBS_LARGER_CURED)
-        return true;
-    bool swept = name && p->c->sweep && !strcmp(p->c->sweep, name);
-    for (size_t i = 0; name && i < p->scope.n; i++)
-        if (!strcmp(p->scope.name[i], name))
-            n = swept ? h->sweep : p->scope.value[i];
-    if (n <= 0 || !lad_point_value(p, step->local[0], 1, &lanes) || lanes < 2)
-        return false;
-    size = e->cured == LAD_OBS_WHOLE_CURED       ? n + (lanes - n % lanes) % lanes
-           : e->cured == LAD_OBS_ONE_GROUP_CURED ? lanes
-                                                 : 3 * n + 2 * lanes;
-    if (size == n)
-        return false;
-    if (swept)
-        h->sweep = size;
-    else
-        p->resized = name;
-    p->size = size;
-    return true;
-}
 
 /* A grid that a kernel makes is not known ahead. */
 static bool has_known_grids(const struct lad_point *p)
@@ -258,10 +206,25 @@ static bool has_known_grids(const struct lad_point *p)
     return true;
 }
 
+static void leave_out(struct here *h, const struct lad_experiment *e, const char *why, uint64_t since_ns)
+{
+    *LAD_PUSH(h->p->arena, h->record->trial, h->record->n_trials) =
+        (struct lad_trial){.name = e->name,
+                           .result = "no",
+                           .text = lad_printf(h->p->arena, "%s: %s", e->words, why),
+                           .time_ns = since_ns ? lad_now_ns() - since_ns : 0};
+}
+
+/* Asked only of what would tell something: that it cannot be made is worth a word. */
 static bool is_possible_here(void *arg, const struct lad_experiment *e)
 {
     struct here *h = arg;
-    return e->where == LAD_WHERE_HERE && (!e->change.direct || has_known_grids(h->p)) && set_size(h, e);
+    if (e->where != LAD_WHERE_HERE || (e->change.direct && !has_known_grids(h->p)))
+        return false;
+    const char *why = lad_sizes_find(h->p, e, h->record->sweep_failed, &h->extent, &h->sizes);
+    if (why)
+        leave_out(h, e, lad_printf(h->p->arena, "cannot be made, %s", why), 0);
+    return !why;
 }
 
 /* What a driver counts must not come round in step with our runs: a few more calls of each kind between them. */
@@ -277,17 +240,23 @@ static void disturb(struct lad_point *p, uint64_t times)
     }
 }
 
-static struct lad_record run_once(struct here *h, const struct lad_experiment *e)
+/* At the size of that number, where the experiment has sizes of its own. */
+static struct lad_record run_at(struct here *h, const struct lad_experiment *e, size_t i)
 {
     struct lad_point *p = h->p;
     struct lad_record *record = h->record,
                       r = {.id = record->id, .device = record->device, .seed = record->seed, .exit_code = -1};
     disturb(p, lad_random(&h->random) % 5);
-    set_size(h, e);
+    int64_t sweep = record->sweep_failed;
+    if (*e->sizes) {
+        p->resized = h->sizes.swept ? NULL : h->sizes.name;
+        p->size = h->sizes.value[i];
+        sweep = h->sizes.swept ? p->size : sweep;
+    }
     p->r = &r;
     p->change = e->change;
     p->trial = true;
-    h->alive = h->run(p, h->sweep);
+    h->alive = h->run(p, sweep);
     if (e == lad_experiment_find("repeat"))
         h->extent = p->extent;
     p->trial = false;
@@ -295,6 +264,11 @@ static struct lad_record run_once(struct here *h, const struct lad_experiment *e
     p->resized = NULL;
     p->r = record;
     return r;
+}
+
+static struct lad_record run_once(struct here *h, const struct lad_experiment *e)
+{
+    return run_at(h, e, 0);
 }
 
 /* The control of every experiment is the unchanged case, several times: where that passes or fails in another way by
@@ -324,8 +298,8 @@ static const char *take_turns(struct here *h, const struct lad_experiment *e, st
             return NULL;
         if (good > MOST_TURNS || lad_now_ns() >= h->until_ns)
             return lad_printf(h->p->arena,
-                              "%s: right %u times, which says nothing: the same unchanged failed %u of %u times",
-                              e->words, good, h->failed, h->n);
+                              "right %u times, which says nothing: the same unchanged failed %u of %u times", good,
+                              h->failed, h->n);
         struct lad_record control = run_once(h, repeat);
         h->n++;
         h->failed += control.status != LAD_STATUS_PASS;
@@ -335,12 +309,27 @@ static const char *take_turns(struct here *h, const struct lad_experiment *e, st
     return NULL;
 }
 
+static struct lad_size describe_size(const struct here *h, const struct lad_record *r, size_t i)
+{
+    bool right = r->status == LAD_STATUS_PASS, no = r->status == LAD_STATUS_SKIP;
+    int64_t n = h->sizes.value[i], lanes = h->sizes.lanes ? h->sizes.lanes : 1;
+    return (struct lad_size){n,
+                             right ? "right"
+                             : no  ? "no"
+                                   : "wrong",
+                             no                        ? -1
+                             : right                   ? (n + lanes - 1) / lanes
+                             : h->p->extent.has_groups ? (int64_t)h->p->extent.ran
+                                                       : -1};
+}
+
 static void make_experiment(struct here *h, const struct lad_experiment *e)
 {
     struct lad_record *record = h->record;
     uint64_t start = lad_now_ns();
     struct lad_record r = run_once(h, e);
     struct lad_extent wide = h->p->extent;
+    struct lad_size size = describe_size(h, &r, 0);
     const char *nothing = NULL;
     if (h->alive && !was_made(record, lad_experiment_find("repeat")) &&
         (compare(record, &r) != 1 || e->cured == LAD_OBS_LARGER_CURED))
@@ -349,12 +338,41 @@ static void make_experiment(struct here *h, const struct lad_experiment *e)
         lad_observe_extents(h->p, &h->extent, &wide);
     if (h->alive && r.status == LAD_STATUS_PASS)
         nothing = take_turns(h, e, &r);
-    if (!nothing) {
+    if (nothing)
+        leave_out(h, e, nothing, start);
+    else
         lad_experiment_end(h->p->arena, record, e, &r, lad_now_ns() - start);
-        return;
+    struct lad_trial *t = &record->trial[record->n_trials - 1];
+    if (*e->sizes)
+        *LAD_PUSH(h->p->arena, t->sizes, t->n_sizes) = size;
+}
+
+/* At several sizes, one after the other, twice: what comes and goes by itself says nothing about sizes. */
+static void make_sizes(struct here *h, const struct lad_experiment *e)
+{
+    struct lad_size sizes[2][LAD_N(h->sizes.value)];
+    size_t n = h->sizes.n;
+    uint64_t start = lad_now_ns();
+    bool steady = true;
+    struct lad_extent edge = h->extent;
+    if (!was_made(h->record, lad_experiment_find("repeat")))
+        make_control(h);
+    for (size_t i = 0; h->alive && i < 2 * n; i++) {
+        struct lad_record r = run_at(h, e, i % n);
+        if (h->p->extent.has_groups && h->p->extent.ran)
+            edge = h->p->extent;
+        sizes[i / n][i % n] = describe_size(h, &r, i % n);
+        steady = steady && (i < n || !strcmp(sizes[0][i % n].result, sizes[1][i % n].result));
     }
-    *LAD_PUSH(h->p->arena, record->trial, record->n_trials) =
-        (struct lad_trial){.name = e->name, .result = "no", .text = nothing, .time_ns = lad_now_ns() - start};
+    if (!h->alive)
+        leave_out(h, e, "the device took no more work", start);
+    else if (!steady || is_unsteady(h->record))
+        leave_out(h, e, "says nothing, the failure comes and goes by itself", start);
+    else
+        lad_experiment_sizes(h->p->arena, h->record, e, *sizes, n, h->sizes.lanes,
+                             h->extent.has_groups ? (int64_t)h->extent.ran : -1, lad_now_ns() - start);
+    if (!h->extent.ran)
+        h->extent = edge; /* an edge where there was none yet */
 }
 
 void lad_experiments(struct lad_point *p, struct lad_record *record, bool (*run)(struct lad_point *, int64_t))
@@ -366,10 +384,18 @@ void lad_experiments(struct lad_point *p, struct lad_record *record, bool (*run)
     if (was && until > was)
         until = was;
     p->gpu->deadline_ns = until;
-    struct here h = {.p = p, .record = record, .run = run, .until_ns = until, .random = record->seed, .alive = true};
+    struct here h = {.p = p,
+                     .record = record,
+                     .run = run,
+                     .until_ns = until,
+                     .random = record->seed,
+                     .extent = p->extent,
+                     .alive = true};
     while (h.alive && lad_now_ns() < until && (e = lad_experiment_next(record, is_possible_here, &h)))
         if (e == repeat)
             make_control(&h);
+        else if (h.sizes.n > 1)
+            make_sizes(&h, e);
         else
             make_experiment(&h, e);
     p->gpu->deadline_ns = was;

@@ -85,6 +85,44 @@ static void test_end(void)
     CU_ASSERT(strstr(r.trial[3].text, "no such memory") != NULL);
 }
 
+/* At several sizes: what they say together of where the work ends, of workgroups of 64. */
+static void test_sizes(void)
+{
+    static const struct {
+        const char *name;
+        struct lad_size at[3];
+        enum lad_obs_name seen; /* LAD_OBS_COUNT: nothing but right and wrong */
+        const char *result;
+    } rows[] = {
+        {"whole-groups",
+         {{4223, "wrong", 65}, {4224, "right", 66}, {4225, "wrong", 66}},
+         LAD_OBS_WHOLE_REST,
+         "changed"},
+        {"whole-groups", {{4223, "wrong", 65}, {4224, "wrong", 65}, {4225, "wrong", 66}}, LAD_OBS_WHOLE_LAST, "same"},
+        {"whole-groups", {{4223, "wrong", 2}, {4224, "wrong", 2}, {4225, "wrong", 2}}, LAD_OBS_WHOLE_RATIO, "same"},
+        {"whole-groups", {{4223, "wrong", 16}, {4224, "wrong", 16}, {4225, "wrong", 16}}, LAD_OBS_WHOLE_FIXED, "same"},
+        {"whole-groups", {{4223, "wrong", 2}, {4224, "wrong", 2}, {4225, "wrong", 3}}, LAD_OBS_COUNT, "same"},
+        {"whole-groups", {{4223, "wrong", -1}, {4224, "right", 66}, {4225, "wrong", -1}}, LAD_OBS_COUNT, "changed"},
+        {"whole-groups", {{4223, "right", 66}, {4224, "right", 66}, {4225, "right", 67}}, LAD_OBS_COUNT, "cured"},
+        {"limit", {{1023, "right", 16}, {1024, "right", 16}, {1025, "wrong", 16}}, LAD_OBS_LIMIT_EDGE, "changed"},
+        {"limit", {{1023, "wrong", 1}, {1024, "wrong", 1}, {1025, "wrong", 1}}, LAD_OBS_LIMIT_MOVES, "same"},
+        {"limit", {{1023, "right", 16}, {1024, "right", 16}, {1025, "no", -1}}, LAD_OBS_COUNT, "cured"},
+        {"limit", {{1023, "no", -1}, {1024, "no", -1}, {1025, "no", -1}}, LAD_OBS_COUNT, "no"},
+    };
+    for (size_t i = 0; i < LAD_N(rows); i++) {
+        struct lad_record r = make("witness.count-low");
+        lad_experiment_sizes(arena, &r, lad_experiment_find(rows[i].name), rows[i].at, 3, 64, 16, 5);
+        CU_ASSERT(r.n_trials == 1 && r.trial->n_sizes == 3 && strstr(r.trial->text, "3 "));
+        CU_ASSERT_STRING_EQUAL(r.trial->result, rows[i].result);
+        CU_ASSERT_EQUAL(r.n_obs, 1 + (strcmp(rows[i].result, "no") != 0) + (rows[i].seen != LAD_OBS_COUNT));
+        CU_ASSERT(rows[i].seen == LAD_OBS_COUNT || lad_observed(&r, rows[i].seen));
+    }
+    struct lad_record r = make("witness.count-low"); /* an edge at one size is none where more ran at another */
+    lad_experiment_sizes(arena, &r, lad_experiment_find("whole-groups"), rows[1].at, 3, 64, 1, 5);
+    lad_experiment_sizes(arena, &r, lad_experiment_find("limit"), rows[7].at, 3, 64, 1, 5);
+    CU_ASSERT(lad_observed(&r, LAD_OBS_LIMIT_MOVES) && !lad_observed(&r, LAD_OBS_LIMIT_EDGE));
+}
+
 /* At a larger size: what the edge of the right elements did. */
 static void test_edges(void)
 {
@@ -112,6 +150,7 @@ int main(void)
     static const struct lad_test tests[] = {{"choice", test_choice},
                                             {"what stops it", test_stops},
                                             {"outcomes", test_end},
+                                            {"several sizes", test_sizes},
                                             {"edges at a larger size", test_edges},
                                             {NULL, NULL}};
     arena = lad_arena_create();

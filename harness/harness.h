@@ -342,11 +342,18 @@ struct lad_obs {         /* one observation, for diagnose.c */
     const char *on;      /* the buffer, dispatch or call that it is about, or NULL */
     int64_t value;
 };
+struct lad_size {        /* a case at another size */
+    int64_t n;
+    const char *result;  /* "right", "wrong"; "no": could not be made */
+    int64_t groups;      /* workgroups that ran; -1: not known */
+};
 struct lad_trial {       /* an experiment made after the failure: the case again with one thing changed */
     const char *name;    /* "wait-each" */
     const char *result;  /* "cured", "same" or "changed"; "no": could not be made, text says why */
     const char *text;    /* what came out, in words */
     uint64_t time_ns;
+    struct lad_size *sizes; /* that it was made at, where other than the case's */
+    size_t n_sizes;
 };
 struct lad_try {         /* a run of a case that failed and was repeated (--retries) */
     enum lad_status status;
@@ -469,7 +476,7 @@ struct lad_change {
 struct lad_experiment {
     const char *name, *words;
     enum lad_where where;
-    const char *only, *environment;
+    const char *only, *sizes, *environment;
     enum lad_obs_name cured; /* then: the same, changed */
     struct lad_change change;
 };
@@ -480,6 +487,10 @@ const struct lad_experiment *lad_experiment_next(const struct lad_record *,
 /* Writes down in `record` what the experiment came to: r. */
 void lad_experiment_end(struct lad_arena *, struct lad_record *record, const struct lad_experiment *,
                         const struct lad_record *r, uint64_t time_ns);
+/* The same of one at several sizes, in the order of its row, of workgroups of `lanes`; `was`: workgroups that ran at the
+ * size that failed, -1 where that is not known. sizes.c */
+void lad_experiment_sizes(struct lad_arena *, struct lad_record *, const struct lad_experiment *, const struct lad_size *,
+                          size_t n, int64_t lanes, int64_t was, uint64_t time_ns);
 
 /* ---- plan.c: cases x devices x filters; known results are joined here ---------------------------------------- */
 

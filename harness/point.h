@@ -92,6 +92,16 @@ bool lad_point_copy(struct lad_point *, struct lad_buf *, uint64_t offset, uint6
  * it at one value into p->r; false: the device takes no more work. */
 void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct lad_point *, int64_t));
 
+/* sizes.c: other sizes of a case, for experiments. Fills what there is, or says why there are none; NULL. */
+struct lad_sizes {
+    const char *name; /* of the variable that is the size; `swept`: the sweep's */
+    bool swept;
+    int64_t lanes, value[3];
+    size_t n;
+};
+const char *lad_sizes_find(struct lad_point *, const struct lad_experiment *, int64_t sweep, const struct lad_extent *,
+                           struct lad_sizes *);
+
 /* judge.c */
 void lad_point_judge(struct lad_point *); /* reads everything back and sets the verdict */
 /* The device's own sum of n words of a buffer, bound directly, and the same of memory of the host. */

@@ -54,8 +54,14 @@ static const struct field seen_fields[] = {FIELD(lad_seen, name, TEXT),
                                            END};
 static const struct field obs_fields[] = {FIELD(lad_obs, name, TEXT), FIELD(lad_obs, on, TEXT),
                                           FIELD(lad_obs, value, I64), END};
-static const struct field trial_fields[] = {FIELD(lad_trial, name, TEXT), FIELD(lad_trial, result, TEXT),
-                                            FIELD(lad_trial, text, TEXT), FIELD(lad_trial, time_ns, U64), END};
+static const struct field size_fields[] = {FIELD(lad_size, n, I64), FIELD(lad_size, result, TEXT),
+                                           FIELD(lad_size, groups, I64), END};
+static const struct field trial_fields[] = {FIELD(lad_trial, name, TEXT),
+                                            FIELD(lad_trial, result, TEXT),
+                                            FIELD(lad_trial, text, TEXT),
+                                            FIELD(lad_trial, time_ns, U64),
+                                            FIELD_LIST(lad_trial, sizes, n_sizes, LIST, size_fields),
+                                            END};
 static const struct field retry_fields[] = {FIELD(lad_try, status, STATUS), FIELD(lad_try, type, TEXT),
                                             FIELD(lad_try, message, TEXT), FIELD(lad_try, time_ns, U64), END};
 static const struct field record_fields[] = {

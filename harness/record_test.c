@@ -26,7 +26,8 @@ static struct lad_record make_record(void)
     static struct lad_seen seen[] = {
         {"out", "uint", "device", "all zero", "960. 64P", 4, 4096, 1024, 1000, 999, 3, 1023, diffs, 2}};
     static struct lad_obs obs[] = {{"output.all-zero", "out", -4}, {"markers.landed", NULL, 0}};
-    static struct lad_trial trial[] = {{"wait-each", "cured", "right", 12}};
+    static struct lad_size sizes[] = {{65, "wrong", -1}};
+    static struct lad_trial trial[] = {{"wait-each", "cured", "right", 12, sizes, 1}};
     static const char *messages[] = {"VUID-1", "line\nline\x1b[31m"};
     static struct lad_try retry[] = {{LAD_STATUS_TIMEOUT, "ladder.timeout", "10 s", 7}};
     diffs[1].ulps = make_double(0x7ff8000000000123);
@@ -152,6 +153,10 @@ static void test_record(void)
     SAME_TEXT(trial[0].result);
     SAME_TEXT(trial[0].text);
     SAME(trial[0].time_ns);
+    SAME(trial[0].n_sizes);
+    SAME(trial[0].sizes[0].n);
+    SAME(trial[0].sizes[0].groups);
+    SAME_TEXT(trial[0].sizes[0].result);
     SAME(n_messages);
     SAME(n_retries);
     SAME(facts[0].sign);

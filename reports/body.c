@@ -169,7 +169,7 @@ void lad_put_answer(FILE *f, struct lad_arena *arena, const struct lad_run *run,
     }
     for (size_t i = 0; i < r->n_trials; i++)
         lad_put_wrapped(f, i ? "           " : "  tried    ",
-                        lad_printf(arena, "%s (%s s)", lad_show_line(arena, r->trial[i].text, 200),
+                        lad_printf(arena, "%s (%s s)", lad_show_line(arena, r->trial[i].text, 320),
                                    lad_show_time(arena, r->trial[i].time_ns)));
     if (why.next)
         lad_put_wrapped(f, "  look     ", why.next);

@@ -30,6 +30,21 @@ go host indirect --inject I1.stale --drop dispatch
 check "none in the mutation check" about 'not t'
 go host vector-add --inject D2.threads-as-groups
 check "an edge that stays at a larger size" about 'any(o["name"] == "larger.edge-stays" for o in r["obs"])'
+sizes='lambda name: [(s["n"], s["result"]) for s in t[name]["sizes"]]'
+go host vector-add --inject D2.threads-as-groups
+check "around whole workgroups, a second division by the workgroup" about \
+    '[n - 4224 for n, _ in ('"$sizes"')("whole-groups")] == [-1, 0, 1] and any(o["name"] == "whole-groups.ratio" for o in r["obs"])'
+go host vector-add --inject D3.floor
+check "right at whole workgroups, wrong at one less and one more" about \
+    '[x for _, x in ('"$sizes"')("whole-groups")] == ["wrong", "right", "wrong"] and r["diagnosis"]["cause"] == "D3"'
+go host vector-add --inject D3.last-group
+check "just the last workgroup, full or not" about \
+    '[s["groups"] for s in t["whole-groups"]["sizes"]] == [65, 65, 66] and any(o["name"] == "whole-groups.last" for o in r["obs"])'
+go host vector-add --inject Z2.clamp-groups
+check "an edge that is a limit: right up to it, wrong one above" about \
+    '('"$sizes"')("limit") == [(1023, "right"), (1024, "right"), (1025, "wrong")] and r["diagnosis"]["cause"] == "Z2"'
+go host table-22 --inject D1.dropped
+check "a case without a size says that it has none" about 't["whole-groups"]["result"] == "no" and "no size" in t["whole-groups"]["text"]'
 go host thread-id-1d --inject D3.last-group:min=2
 check "a remainder at a larger size" about 'any(o["name"] == "larger.rest" for o in r["obs"])'
 go host table-22 --inject I2.one-missing
