@@ -31,6 +31,7 @@ struct lad_fail {
     char text[1024]; /* more: build log, loader message, the argument that was refused; may be empty */
     bool lost;       /* the device is gone: close it and give the worker up */
     bool timeout;    /* a wait ran into its deadline; work may still be in flight, nothing may be freed */
+    bool early;      /* a wait said that work is complete, and the work itself that it is not; by now it is */
     bool unsupported;/* the device says that it cannot do this: a reason to skip, not a failure */
 };
 

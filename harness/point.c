@@ -17,13 +17,19 @@ bool lad_point_api_failed(struct lad_point *p, const char *doing)
     const struct lad_fail *f = &p->gpu->fail;
     if (f->unsupported)
         return lad_point_skip(p, lad_printf(p->arena, "%s: %s %s %s", doing, f->call, f->code, f->text));
+    lad_observe_api(p, doing);
+    if (f->early) {
+        lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.finish.returned-early",
+                       "%s: %s returned while the work was in flight", doing, f->call);
+        lad_record_fact(p->arena, p->r, '!', "%s", f->text);
+        return false;
+    }
     enum lad_status status = f->timeout ? LAD_STATUS_TIMEOUT : f->lost ? LAD_STATUS_LOST : LAD_STATUS_ERROR;
     lad_record_set(p->arena, p->r, status,
                    f->timeout ? "ladder.timeout.device"
                    : f->lost  ? "ladder.lost"
                               : "ladder.api",
                    "%s: %s says %s", doing, f->call, f->code);
-    lad_observe_api(p, doing);
     lad_record_fact(p->arena, p->r, '!', "%s returned %s (%lld)", f->call, f->code, (long long)f->native);
     if (*f->text)
         *LAD_PUSH(p->arena, p->r->messages, p->r->n_messages) = lad_strdup(p->arena, f->text);

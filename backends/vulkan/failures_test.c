@@ -56,6 +56,7 @@ static const struct {
 
 static VkResult result;
 static unsigned n_hits;
+static PFN_vkVoidFunction before_late;
 
 static VkResult refuse(void)
 {
@@ -234,11 +235,37 @@ static void test_device_is_lost(void)
                 CU_ASSERT(try_call(c, true) > 0);
 }
 
+/* The wait says that work is complete, and its fence that it is not, the first time it is asked. */
+static VkResult not_yet(VkDevice device, VkFence fence)
+{
+    (void)fence;
+    exchange(offsetof(struct lad_vk_fns, vkGetFenceStatus), before_late);
+    return device ? VK_NOT_READY : VK_ERROR_UNKNOWN;
+}
+
+static void test_wait_lies(void)
+{
+    static const char *const waits[] = {"vkWaitForFences", "vkDeviceWaitIdle"};
+    for (int i = 0; i < 2; i++) {
+        dev = vk->open(0, &fail);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(dev);
+        CU_ASSERT(step(0) && step(1) && step(2));
+        before_late = exchange(offsetof(struct lad_vk_fns, vkGetFenceStatus), (PFN_vkVoidFunction)not_yet);
+        CU_ASSERT(!step(3 + i) && fail.early && !fail.timeout && !fail.lost);
+        CU_ASSERT_STRING_EQUAL(fail.call, waits[i]);
+        destroy_all();
+        CU_ASSERT(play(0, -1)); /* and nothing was used before it was free */
+        destroy_all();
+        vk->close(dev);
+    }
+}
+
 int main(void)
 {
     static const struct lad_test tests[] = {{"no failure", test_none},
                                             {"memory runs out", test_memory_runs_out},
                                             {"device is lost", test_device_is_lost},
+                                            {"a wait lies", test_wait_lies},
                                             {NULL, NULL}};
     size_t n;
     if (!vk->enumerate(infos, LAD_N(infos), &n, &fail) || !n) {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define OUTLAST_NS 10000000000ull /* how long work that was said to be complete may go on */
+
 static uint64_t now_ns(void)
 {
     struct timespec t;
@@ -272,6 +274,31 @@ static bool retire(struct lad_dev *dev, struct lad_fail *fail)
     return true;
 }
 
+/* `call` says that everything is complete; the fences know. Nothing is used again before they agree. */
+static bool is_over(struct lad_dev *dev, const char *call, struct lad_fail *fail)
+{
+    bool early = false;
+    uint64_t start = now_ns();
+    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next) {
+        VkResult result;
+        while ((result = dev->fn.vkGetFenceStatus(dev->handle, c->fence)) == VK_NOT_READY &&
+               now_ns() - start < OUTLAST_NS) {
+            early = true;
+            nanosleep(&(struct timespec){0, 1000000}, NULL);
+        }
+        if (result != VK_SUCCESS)
+            return lost(dev, fail, "vkGetFenceStatus", result == VK_NOT_READY ? VK_TIMEOUT : result);
+    }
+    if (!retire(dev, fail))
+        return false;
+    if (!early)
+        return true;
+    lad_vk_fail(fail, call, VK_SUCCESS);
+    snprintf(fail->text, sizeof fail->text, "%s returned before the fence of the work was signalled", call);
+    fail->early = true;
+    return false;
+}
+
 bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail)
 {
     uint64_t start = now_ns();
@@ -284,7 +311,7 @@ bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail
         if (result != VK_SUCCESS)
             return lost(dev, fail, "vkWaitForFences", result);
     }
-    return retire(dev, fail);
+    return is_over(dev, "vkWaitForFences", fail);
 }
 
 bool lad_vk_finish(struct lad_dev *dev, struct lad_fail *fail)
@@ -294,14 +321,7 @@ bool lad_vk_finish(struct lad_dev *dev, struct lad_fail *fail)
     VkResult result = dev->fn.vkDeviceWaitIdle(dev->handle);
     if (result != VK_SUCCESS)
         return lost(dev, fail, "vkDeviceWaitIdle", result);
-    for (struct lad_vk_cmd *c = dev->flying; c; c = c->next)
-        if ((result = dev->fn.vkGetFenceStatus(dev->handle, c->fence)) != VK_SUCCESS) {
-            lost(dev, fail, "vkGetFenceStatus", result);
-            snprintf(fail->text, sizeof fail->text,
-                     "vkDeviceWaitIdle returned before the fence of the work was signalled");
-            return false;
-        }
-    return retire(dev, fail);
+    return is_over(dev, "vkDeviceWaitIdle", fail);
 }
 
 bool lad_vk_done(struct lad_dev *dev, bool *complete, struct lad_fail *fail)

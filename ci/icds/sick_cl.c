@@ -206,8 +206,8 @@ CL_API_ENTRY void *CL_API_CALL clGetExtensionFunctionAddress(const char *name)
 }
 
 /* Some loaders look for it by name, and not every driver gives it out as an extension. */
-CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_platform_info what, size_t room, void *out,
-                                                  size_t *bytes)
+CL_API_ENTRY cl_int CL_API_CALL clGetPlatformInfo(cl_platform_id platform, cl_platform_info what, size_t room,
+                                                  void *out, size_t *bytes)
 {
     return table ? table->clGetPlatformInfo(platform, what, room, out, bytes) : CL_INVALID_PLATFORM;
 }
