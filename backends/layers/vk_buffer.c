@@ -38,48 +38,47 @@ VKAPI_ATTR void VKAPI_CALL layer_DestroyBuffer(VkDevice device, VkBuffer buffer,
     layer_leave();
 }
 
-VKAPI_ATTR void VKAPI_CALL layer_GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer,
-                                                             VkMemoryRequirements *need)
+/* Where a buffer's memory really is. */
+static void edit_binding(struct device *d, VkBuffer buffer, VkDeviceMemory *memory, VkDeviceSize *offset)
 {
-    struct device *d = layer_enter(device);
-    d->GetBufferMemoryRequirements(device, buffer, need);
-    if (d->n_types)
-        need->memoryTypeBits |= need->memoryTypeBits << d->n_types;
-    layer_leave();
-}
-
-VKAPI_ATTR void VKAPI_CALL layer_GetBufferMemoryRequirements2(VkDevice device,
-                                                              const VkBufferMemoryRequirementsInfo2 *info,
-                                                              VkMemoryRequirements2 *need)
-{
-    struct device *d = layer_enter(device);
-    d->GetBufferMemoryRequirements2(device, info, need);
-    if (d->n_types)
-        need->memoryRequirements.memoryTypeBits |= need->memoryRequirements.memoryTypeBits << d->n_types;
-    layer_leave();
+    VkMemoryRequirements need;
+    d->GetBufferMemoryRequirements(d->handle, buffer, &need);
+    d->n_binds++;
+    bool fits = d->last_bound.memory && need.size <= d->last_bound.bytes;
+    if (HIT(d, A1_vk_sink, .size = need.size, .buffer = d->n_binds) && fits) {
+        *memory = d->last_bound.memory;
+        *offset = d->last_bound.offset;
+    } else {
+        d->last_bound.memory = *memory;
+        d->last_bound.offset = *offset;
+        d->last_bound.bytes = need.size;
+    }
+    struct buffer *b = layer_buffer(d, buffer);
+    for (size_t i = 0; b && i < d->n_memory; i++)
+        if (d->memory[i].handle == *memory)
+            b->visible = d->memory[i].visible;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL layer_BindBufferMemory(VkDevice device, VkBuffer buffer, VkDeviceMemory memory,
                                                       VkDeviceSize offset)
 {
     struct device *d = layer_enter(device);
-    VkMemoryRequirements need;
-    d->GetBufferMemoryRequirements(device, buffer, &need);
-    d->n_binds++;
-    bool fits = d->last_bound.memory && need.size <= d->last_bound.bytes;
-    if (HIT(d, A1_vk_sink, .size = need.size, .buffer = d->n_binds) && fits) {
-        memory = d->last_bound.memory;
-        offset = d->last_bound.offset;
-    } else {
-        d->last_bound.memory = memory;
-        d->last_bound.offset = offset;
-        d->last_bound.bytes = need.size;
-    }
-    struct buffer *b = layer_buffer(d, buffer);
-    for (size_t i = 0; b && i < d->n_memory; i++)
-        if (d->memory[i].handle == memory)
-            b->visible = d->memory[i].visible;
+    edit_binding(d, buffer, &memory, &offset);
     LEAVE(d->BindBufferMemory(device, buffer, memory, offset));
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_BindBufferMemory2(VkDevice device, uint32_t n, const VkBindBufferMemoryInfo *infos)
+{
+    struct device *d = layer_enter(device);
+    VkBindBufferMemoryInfo *own = malloc((n + 1) * sizeof *own);
+    if (!own)
+        abort();
+    memcpy(own, infos, n * sizeof *own);
+    for (uint32_t i = 0; i < n; i++)
+        edit_binding(d, own[i].buffer, &own[i].memory, &own[i].memoryOffset);
+    VkResult result = d->BindBufferMemory2(device, n, own);
+    free(own);
+    LEAVE(result);
 }
 
 /* A buffer of zeros, of the layer's own: what an address leads to where nothing is resident. */

@@ -87,6 +87,10 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdPushConstants(VkCommandBuffer handle, VkPipe
         memcpy(c->first_push, own, bytes);
 #undef SOME
     c->pushed_once = true;
+    if (c->now.push_bytes && (c->now.stages != stages || (c->now.push_layout != layout && offset)))
+        layer_estrange(d, c); /* one call cannot set all of it again */
+    if (c->now.push_layout != layout)
+        c->now.push_bytes = 0;
     memcpy(c->now.push + offset, own, bytes);
     c->now.push_layout = layout;
     c->now.stages = stages;
@@ -117,14 +121,10 @@ static void lose_memory(struct device *d, VkCommandBuffer handle, struct lad_at 
     }
 }
 
-static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
+static void change_grid(struct device *d, struct held *h, struct lad_at at)
 {
-    uint32_t *g = h.grid + 3;
-    struct lad_at at = {.size = g[0], .after = d->n_dispatches++};
+    uint32_t *g = h->grid + 3;
     struct lad_inject *f;
-    if (HIT_AT(d, D1_vk_dropped, at))
-        return;
-    lose_memory(d, handle, at);
     if (HIT_AT(d, D1_vk_zero_x, at))
         g[0] = 0;
     if ((f = HIT_AT(d, D2_vk_divided, at)) && PARAM(f, "by"))
@@ -140,12 +140,23 @@ static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
         g[0] = g[1];
         g[1] = t;
     }
-    if ((h.grid[0] || h.grid[1] || h.grid[2]) && HIT_AT(d, D5_vk_no_base, at))
-        memset(h.grid, 0, 3 * sizeof *h.grid);
+    if ((h->grid[0] || h->grid[1] || h->grid[2]) && HIT_AT(d, D5_vk_no_base, at))
+        memset(h->grid, 0, 3 * sizeof *h->grid);
     if ((f = HIT_AT(d, Z2_vk_clamp_groups, at)) && g[0] > PARAM(f, "limit"))
         g[0] = (uint32_t)PARAM(f, "limit");
     if ((f = HIT_AT(d, Z2_vk_wrap_groups, at)) && PARAM(f, "limit"))
         g[0] %= (uint32_t)PARAM(f, "limit");
+}
+
+/* A grid that the layer does not see, as it comes from a buffer, cannot be changed. */
+static void dispatch(struct device *d, VkCommandBuffer handle, struct held h)
+{
+    struct lad_at at = {.size = h.grid[3], .after = d->n_dispatches++};
+    if (HIT_AT(d, D1_vk_dropped, at))
+        return;
+    lose_memory(d, handle, at);
+    if (h.kind == DISPATCH)
+        change_grid(d, &h, at);
     if (HIT_AT(d, D4_vk_twice, at)) {
         layer_put(d, handle, &h);
         layer_order(d, handle);
@@ -176,8 +187,7 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdDispatchIndirect(VkCommandBuffer handle, VkB
     h.offset += f ? PARAM(f, "bytes") : 0;
     if (HIT(d, I1_vk_zero, .size = offset, .after = d->n_dispatches))
         h = (struct held){.kind = DISPATCH, .grid = {0, 0, 0, 0, 1, 1}};
-    d->n_dispatches++;
-    layer_put(d, handle, &h);
+    dispatch(d, handle, h);
     layer_leave();
 }
 
@@ -214,7 +224,7 @@ static void take_source(struct device *d, VkCommandBuffer handle, const struct h
             d->CmdFillBuffer(handle, h->to, r.dstOffset + r.size - tail, tail, POISON);
         layer_order(d, handle);
     }
-    if (HIT_AT(d, U2_vk_staging_reused, at)) {
+    if (h->kind == COPY && HIT_AT(d, U2_vk_staging_reused, at)) {
         if (d->upload.to && d->upload.to != h->to) { /* an earlier one brings the start of this one's data */
             VkBufferCopy again = {r.srcOffset, was->dstOffset, r.size < was->size ? r.size : was->size};
             d->CmdCopyBuffer(handle, h->from, d->upload.to, 1, &again);
@@ -245,30 +255,59 @@ static bool bring_back(struct device *d, VkCommandBuffer handle, struct held *h,
     return true;
 }
 
+/* A copy, or an update, which is a copy out of the command buffer. */
+static void copy(struct device *d, VkCommandBuffer handle, struct held h)
+{
+    const struct buffer *source = h.from ? layer_buffer(d, h.from) : NULL, *target = layer_buffer(d, h.to);
+    struct lad_at at = {.size = h.region.size, .after = d->n_dispatches};
+    struct lad_inject *f;
+    at.part = target && h.region.size < target->bytes;
+    if (HIT_AT(d, U1_vk_no_copy, at))
+        return;
+    if ((f = HIT_AT(d, U4_vk_copy_cap, at)) && h.region.size > PARAM(f, "cap"))
+        h.region.size = PARAM(f, "cap");
+    if (h.region.srcOffset && HIT_AT(d, U4_vk_copy_offset, at))
+        h.region.srcOffset = 0;
+    if ((f = HIT_AT(d, Z1_vk_copy_size, at)) && PARAM(f, "bits") < 64)
+        h.region.size &= (1ull << PARAM(f, "bits")) - 1;
+    if (h.kind == UPDATE)
+        h.region.size &= ~3ull;
+    bool up = h.kind == UPDATE || (source && source->visible);
+    bool down = source && target && !source->visible && target->visible;
+    if (!h.region.size || (down && !bring_back(d, handle, &h, at)))
+        return;
+    layer_put(d, handle, &h);
+    if (up)
+        take_source(d, handle, &h, at);
+}
+
 VKAPI_ATTR void VKAPI_CALL layer_CmdCopyBuffer(VkCommandBuffer handle, VkBuffer from, VkBuffer to, uint32_t n,
                                                const VkBufferCopy *regions)
 {
     struct device *d = layer_enter(handle);
-    for (uint32_t i = 0; i < n; i++) {
-        struct held h = {.kind = COPY, .from = from, .to = to, .region = regions[i]};
-        const struct buffer *source = layer_buffer(d, from), *target = layer_buffer(d, to);
-        struct lad_at at = {.size = h.region.size, .after = d->n_dispatches};
-        struct lad_inject *f;
-        at.part = target && h.region.size < target->bytes;
-        if (HIT_AT(d, U1_vk_no_copy, at))
-            continue;
-        if ((f = HIT_AT(d, U4_vk_copy_cap, at)) && h.region.size > PARAM(f, "cap"))
-            h.region.size = PARAM(f, "cap");
-        if (h.region.srcOffset && HIT_AT(d, U4_vk_copy_offset, at))
-            h.region.srcOffset = 0;
-        if ((f = HIT_AT(d, Z1_vk_copy_size, at)) && PARAM(f, "bits") < 64)
-            h.region.size &= (1ull << PARAM(f, "bits")) - 1;
-        bool up = source && source->visible, down = source && target && !source->visible && target->visible;
-        if (!h.region.size || (down && !bring_back(d, handle, &h, at)))
-            continue;
-        layer_put(d, handle, &h);
-        if (up)
-            take_source(d, handle, &h, at);
+    for (uint32_t i = 0; i < n; i++)
+        copy(d, handle, (struct held){.kind = COPY, .from = from, .to = to, .region = regions[i]});
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdCopyBuffer2(VkCommandBuffer handle, const VkCopyBufferInfo2 *info)
+{
+    struct device *d = layer_enter(handle);
+    for (uint32_t i = 0; i < info->regionCount; i++) {
+        const VkBufferCopy2 *r = &info->pRegions[i];
+        struct held h = {.kind = COPY,
+                         .from = info->srcBuffer,
+                         .to = info->dstBuffer,
+                         .region = {r->srcOffset, r->dstOffset, r->size}};
+        copy(d, handle, h);
     }
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdUpdateBuffer(VkCommandBuffer handle, VkBuffer to, VkDeviceSize offset,
+                                                 VkDeviceSize bytes, const void *data)
+{
+    struct device *d = layer_enter(handle);
+    copy(d, handle, (struct held){.kind = UPDATE, .to = to, .region = {0, offset, bytes}, .data = data});
     layer_leave();
 }

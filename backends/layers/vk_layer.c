@@ -2,10 +2,11 @@
 /*
  * VK_LAYER_GPULADDER_fault: a Vulkan layer with the faults of faults.def that reach a driver, for any program.
  * GPULADDER_FAULT=CAUSE.name[:key=number,...][;...] switches faults on, GPULADDER_MODE=shadow,reorder makes it a driver
- * that is hostile within the specification: mappings are private copies that only flush and invalidate move, and
- * commands without a barrier between them run in reverse. Other modes: discrete hides the device's own memory from the
- * host, as on a card of its own; queues shows a second queue where there is one; keep frees no buffer and no memory.
- * Fences and semaphores always signal. Counts start anew at each device.
+ * that is hostile within the specification: mappings are private copies that only flush and invalidate move (but for
+ * one more type of memory, which is coherent), and commands without a barrier between them run in reverse. Other modes:
+ * discrete hides the device's own memory from the host, as on a card of its own; queues shows a second queue where
+ * there is one; keep frees no buffer and no memory. Fences and semaphores always signal. Counts start anew at each
+ * device.
  */
 #include "vk_layer.h"
 #include <pthread.h>
@@ -36,12 +37,12 @@ static void read_environment(void)
         const struct lad_fault *f = &lad_faults[layer.wanted.item[i].id];
         if (f->depth != LAD_DEPTH_VULKAN)
             continue;
-        layer.shadow |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2") || !strcmp(f->name, "vk_stale_layer");
+        layer.never_coherent |= !strcmp(f->id, "A2") || !strcmp(f->id, "S2") || !strcmp(f->name, "vk_stale_layer");
         layer.reorder |= !strcmp(f->id, "S3") && strcmp(f->name, "vk_copies_first");
         layer.queues |= !strcmp(f->id, "S4");
         layer.discrete |= !strcmp(f->id, "U3") || !strcmp(f->name, "vk_staging_reused");
     }
-    layer.shadow |= mode && strstr(mode, "shadow");
+    layer.shadow = layer.never_coherent || (mode && strstr(mode, "shadow"));
     layer.reorder |= mode && strstr(mode, "reorder");
     layer.alone = getenv("VK_LOADER_LAYERS_DISABLE");
     layer.discrete |= mode && strstr(mode, "discrete");
@@ -102,6 +103,21 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instanc
     if (list)
         memcpy(list, all, *n * sizeof *list);
     return result == VK_SUCCESS && list && room < have ? VK_INCOMPLETE : result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDeviceGroups(VkInstance instance, uint32_t *n,
+                                                                   VkPhysicalDeviceGroupProperties *list)
+{
+    struct instance *in = layer_instance(instance);
+    uint32_t room = *n, have = 0;
+    if (!lad_inject_on(&layer.wanted, LAD_FAULT_E1_vk_hidden_device))
+        return in->EnumeratePhysicalDeviceGroups(instance, n, list);
+    VkResult result = in->EnumeratePhysicalDeviceGroups(instance, &have, NULL);
+    have -= have > 0; /* the group of the last device */
+    *n = list && room < have ? room : have;
+    if (list && *n && result == VK_SUCCESS)
+        result = in->EnumeratePhysicalDeviceGroups(instance, n, list);
+    return result == VK_INCOMPLETE && room >= have ? VK_SUCCESS : result;
 }
 
 static PFN_vkVoidFunction find_hook(const char *name);
@@ -200,9 +216,13 @@ VKAPI_ATTR void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocati
     layer_drop_maps(d);
     layer_free_own(d);
     for (size_t i = 0; i < d->n_cmds; i++) {
+        layer_forget(d->cmd[i]);
         free(d->cmd[i]->held);
         free(d->cmd[i]);
     }
+    for (size_t i = 0; i < d->n_templates; i++)
+        free(d->template[i].entry);
+    free(d->template);
     for (size_t i = 0; i < d->n_specs; i++) {
         free((void *)(uintptr_t)d->spec[i].info.pMapEntries);
         free((void *)(uintptr_t)d->spec[i].info.pData);

@@ -7,6 +7,7 @@
 #define LAD_VK_LAYER_H
 
 #include "inject.h"
+#include "vk_new.h"
 #include <vulkan/vk_layer.h>
 
 enum { MOST = 64 };
@@ -21,7 +22,7 @@ struct mapping {
 struct memory {
     VkDeviceMemory handle;
     VkDeviceSize bytes;
-    bool visible; /* the host can map it */
+    bool visible, coherent; /* the host can map it; what it maps is shared with the device */
 };
 struct buffer {
     VkBuffer handle;
@@ -38,12 +39,20 @@ struct bound { /* what a descriptor was last written with */
     uint32_t binding;
     VkDescriptorBufferInfo info;
 };
+struct template
+{ /* of descriptor updates */
+    VkDescriptorUpdateTemplate handle;
+    VkDescriptorUpdateTemplateEntry *entry;
+    uint32_t n;
+    VkPipelineBindPoint point; /* of one that is pushed */
+    bool plain;                /* buffers only */
+};
 struct stale { /* a module that a cache keeps */
     uint64_t key;
     uint32_t *word;
     size_t n;
 };
-enum kind { DISPATCH, INDIRECT, FILL, COPY, BARRIER };
+enum kind { DISPATCH, INDIRECT, FILL, COPY, UPDATE, BARRIER };
 enum rank { EARLY, IN_TURN, LATE, RANKS };
 struct held { /* a command that waits for the next barrier, and what was bound */
     enum kind kind;
@@ -57,6 +66,7 @@ struct held { /* a command that waits for the next barrier, and what was bound *
     VkBuffer from, to;
     VkDeviceSize offset, bytes;
     VkBufferCopy region;
+    const void *data; /* of an UPDATE; while it is held, memory of its own */
 };
 struct cmd { /* a command buffer: what is bound, and what waits for the next barrier */
     VkCommandBuffer handle;
@@ -83,6 +93,8 @@ struct device {
     size_t n_buffers, buffer_room;
     struct bound *bound;
     size_t n_bound, bound_room;
+    struct template *template;
+    size_t n_templates, template_room;
     struct {
         VkBuffer buffer;
         VkDeviceMemory memory;
@@ -90,11 +102,11 @@ struct device {
     size_t n_own;
     struct transfer upload;
     VkPhysicalDeviceMemoryProperties types, real_types; /* as the program sees them, and as they are */
+    uint32_t real_type[VK_MAX_MEMORY_TYPES];            /* of each that the program sees */
     uint32_t n_queues[MOST];                            /* of each family, where the layer adds one; 0 where not */
     struct cmd **cmd;
     size_t n_cmds, cmd_room;
     uint64_t n_dispatches, n_binds;
-    uint32_t n_types; /* of memory, where the layer doubles them; 0 where not */
     struct {
         VkDeviceMemory memory;
         VkDeviceSize offset, bytes;
@@ -123,6 +135,8 @@ struct device {
         VkCommandBuffer cmd[16];
         VkSemaphore wait[16], signal[16];
         VkPipelineStageFlags stage[16];
+        uint64_t wait_value[16], signal_value[16];
+        VkTimelineSemaphoreSubmitInfo values;
         VkSubmitInfo info;
         bool is;
     } ahead; /* a submission that another may wait for: it goes on with the next call that could notice */
@@ -141,7 +155,8 @@ struct instance {
 extern struct layer { /* what the environment asks for */
     struct lad_injection wanted;
     bool shadow, reorder, discrete, keep, queues;
-    bool alone; /* layers are disabled */
+    bool never_coherent; /* not even one type of memory */
+    bool alone;          /* layers are disabled */
 } layer;
 
 /* Does the fault strike this call of the device? The fault, or NULL. */
@@ -166,7 +181,6 @@ void layer_drop_maps(struct device *);
 void layer_share_in(struct device *);      /* the program's own memory: what the host wrote, ahead of work */
 void layer_share_back(const void *handle); /* the same behind a wait: what the device wrote */
 void layer_see_types(struct device *, struct instance *, VkPhysicalDevice);
-void layer_part_memory(VkPhysicalDeviceMemoryProperties *); /* in discrete mode: every type twice */
 
 /* vk_buffer.c */
 struct buffer *layer_buffer(struct device *, VkBuffer); /* NULL: unknown */
@@ -181,6 +195,8 @@ void layer_order(struct device *, VkCommandBuffer);      /* a barrier between al
 struct cmd *layer_cmd(struct device *, VkCommandBuffer); /* made where there is none */
 void layer_put(struct device *, VkCommandBuffer, const struct held *); /* issues it, now or in reverse later */
 void layer_flush(struct device *, struct cmd *);                       /* issues what waits */
+void layer_estrange(struct device *, struct cmd *);                    /* from here on it is left as it is */
+void layer_forget(struct cmd *);                                       /* what waits, unissued */
 
 /* vk_queue.c */
 void layer_settle(struct device *); /* submits what is kept or late, and waits for what is late */

@@ -5,51 +5,112 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void hide_coherent(VkPhysicalDeviceMemoryProperties *p)
+static void add_type(VkPhysicalDeviceMemoryProperties *p, uint32_t *real, uint32_t like, VkMemoryPropertyFlags never,
+                     uint32_t heap)
 {
-    for (uint32_t i = 0; layer.shadow && i < p->memoryTypeCount; i++)
-        p->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    p->memoryTypes[p->memoryTypeCount].propertyFlags = p->memoryTypes[like].propertyFlags & ~never;
+    p->memoryTypes[p->memoryTypeCount].heapIndex = heap;
+    real[p->memoryTypeCount++] = real[like];
 }
 
-/* Every type twice: first as the device's own, which the host does not see, then as memory of the host. */
-void layer_part_memory(VkPhysicalDeviceMemoryProperties *p)
+/* Discrete: every type twice, first as the device's own, which the host does not see, then as memory of the host. */
+static void part_memory(VkPhysicalDeviceMemoryProperties *p, uint32_t *real)
 {
+    const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+                                visible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
     const VkMemoryPropertyFlags seen =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    uint32_t n = p->memoryTypeCount;
-    if (!layer.discrete || 2 * n > VK_MAX_MEMORY_TYPES || p->memoryHeapCount == VK_MAX_MEMORY_HEAPS)
+        visible | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    uint32_t n = p->memoryTypeCount, heap = p->memoryHeapCount;
+    if (!layer.discrete || 2 * n > VK_MAX_MEMORY_TYPES || heap == VK_MAX_MEMORY_HEAPS)
         return;
-    p->memoryHeaps[p->memoryHeapCount].size = p->memoryHeaps[0].size;
-    p->memoryHeaps[p->memoryHeapCount].flags = 0;
     for (uint32_t i = 0; i < n; i++) {
-        VkMemoryPropertyFlags flags = p->memoryTypes[i].propertyFlags;
-        bool both = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT && flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-        p->memoryTypes[n + i] = p->memoryTypes[i];
-        if (!both)
-            continue;
-        p->memoryTypes[i].propertyFlags &= ~seen;
-        p->memoryTypes[n + i].propertyFlags &= ~(VkMemoryPropertyFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-        p->memoryTypes[n + i].heapIndex = p->memoryHeapCount;
+        bool both = p->memoryTypes[i].propertyFlags & visible && p->memoryTypes[i].propertyFlags & local;
+        add_type(p, real, i, both ? local : 0, both ? heap : p->memoryTypes[i].heapIndex);
+        p->memoryTypes[i].propertyFlags &= ~(both ? seen : 0);
     }
-    p->memoryHeapCount++;
-    p->memoryTypeCount = 2 * n;
+    p->memoryHeaps[p->memoryHeapCount++] = (VkMemoryHeap){p->memoryHeaps[0].size, 0};
+}
+
+/* Shadow: no type is coherent, but one of the host's at the end, as there has to be one; unless a fault needs that
+ * nothing is. */
+static void hide_coherent(VkPhysicalDeviceMemoryProperties *p, uint32_t *real)
+{
+    const VkMemoryPropertyFlags coherent = VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    uint32_t n = p->memoryTypeCount, like = n;
+    if (!layer.shadow)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        if (p->memoryTypes[i].propertyFlags & coherent && like == n)
+            like = i;
+    if (like < n && n < VK_MAX_MEMORY_TYPES && !layer.never_coherent)
+        add_type(p, real, like, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, p->memoryTypes[like].heapIndex);
+    for (uint32_t i = 0; i < n; i++)
+        p->memoryTypes[i].propertyFlags &= ~coherent;
+}
+
+/* The types as the program sees them, and which of the device's own each is. */
+static void change_types(VkPhysicalDeviceMemoryProperties *p, uint32_t real[VK_MAX_MEMORY_TYPES])
+{
+    for (uint32_t i = 0; i < VK_MAX_MEMORY_TYPES; i++)
+        real[i] = i;
+    part_memory(p, real);
+    hide_coherent(p, real);
 }
 
 VKAPI_ATTR void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice p,
                                                                    VkPhysicalDeviceMemoryProperties *out)
 {
+    uint32_t real[VK_MAX_MEMORY_TYPES];
     layer_instance(p)->GetPhysicalDeviceMemoryProperties(p, out);
-    hide_coherent(out);
-    layer_part_memory(out);
+    change_types(out, real);
 }
 
 VKAPI_ATTR void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice p,
                                                                     VkPhysicalDeviceMemoryProperties2 *out)
 {
+    uint32_t real[VK_MAX_MEMORY_TYPES];
     layer_instance(p)->GetPhysicalDeviceMemoryProperties2(p, out);
-    hide_coherent(&out->memoryProperties);
-    layer_part_memory(&out->memoryProperties);
+    uint32_t n = out->memoryProperties.memoryHeapCount;
+    change_types(&out->memoryProperties, real);
+    for (VkBaseOutStructure *s = out->pNext; s; s = s->pNext) {
+        VkPhysicalDeviceMemoryBudgetPropertiesEXT *budget = (void *)s;
+        if (s->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT)
+            continue;
+        for (uint32_t i = n; i < out->memoryProperties.memoryHeapCount; i++) {
+            budget->heapBudget[i] = budget->heapBudget[0];
+            budget->heapUsage[i] = budget->heapUsage[0];
+        }
+    }
 }
+
+/* The types that memory may be of, as the program counts them. */
+static void show_types(const struct device *d, uint32_t *bits)
+{
+    uint32_t own = 0;
+    for (uint32_t i = 0; i < d->types.memoryTypeCount; i++)
+        own |= (*bits >> d->real_type[i] & 1) << i;
+    *bits = own;
+}
+
+#define REQUIREMENTS(name, params, args, bits)                                                                         \
+    VKAPI_ATTR void VKAPI_CALL layer_##name params                                                                     \
+    {                                                                                                                  \
+        struct device *d = layer_enter(device);                                                                        \
+        d->name args;                                                                                                  \
+        show_types(d, &need->bits);                                                                                    \
+        layer_leave();                                                                                                 \
+    }
+REQUIREMENTS(GetBufferMemoryRequirements, (VkDevice device, VkBuffer b, VkMemoryRequirements *need), (device, b, need),
+             memoryTypeBits)
+REQUIREMENTS(GetImageMemoryRequirements, (VkDevice device, VkImage i, VkMemoryRequirements *need), (device, i, need),
+             memoryTypeBits)
+#define REQUIREMENTS_2(name, info_type)                                                                                \
+    REQUIREMENTS(name, (VkDevice device, const info_type *info, VkMemoryRequirements2 *need), (device, info, need),    \
+                 memoryRequirements.memoryTypeBits)
+REQUIREMENTS_2(GetBufferMemoryRequirements2, VkBufferMemoryRequirementsInfo2)
+REQUIREMENTS_2(GetImageMemoryRequirements2, VkImageMemoryRequirementsInfo2)
+REQUIREMENTS_2(GetDeviceBufferMemoryRequirements, VkDeviceBufferMemoryRequirements)
+REQUIREMENTS_2(GetDeviceImageMemoryRequirements, VkDeviceImageMemoryRequirements)
 
 /* To the end of the allocation: a mapping may ask for less than the memory holds, and WHOLE_SIZE says nothing. */
 static VkDeviceSize real_size(const struct device *d, VkDeviceMemory memory, VkDeviceSize offset, VkDeviceSize size)
@@ -89,8 +150,7 @@ void layer_see_types(struct device *d, struct instance *in, VkPhysicalDevice phy
 {
     in->GetPhysicalDeviceMemoryProperties(physical, &d->real_types);
     d->types = d->real_types;
-    layer_part_memory(&d->types);
-    d->n_types = d->types.memoryTypeCount > d->real_types.memoryTypeCount ? d->real_types.memoryTypeCount : 0;
+    change_types(&d->types, d->real_type);
 }
 
 static const VkImportMemoryHostPointerInfoEXT *find_import(const VkMemoryAllocateInfo *info)
@@ -143,8 +203,7 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMem
     struct device *d = layer_enter(device);
     VkMemoryAllocateInfo real = *info;
     struct mapping m = {0};
-    if (d->n_types)
-        real.memoryTypeIndex %= d->n_types;
+    real.memoryTypeIndex = d->real_type[info->memoryTypeIndex % VK_MAX_MEMORY_TYPES];
     if (find_import(info)) {
         m.never_in = HIT(d, A3_vk_never_in, .size = info->allocationSize);
         m.never_back = HIT(d, A3_vk_never_back, .size = info->allocationSize);
@@ -153,9 +212,10 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMem
                                                  : d->AllocateMemory(device, &real, cb, memory);
     if (result == VK_SUCCESS) {
         d->memory = layer_grow(d->memory, d->n_memory, &d->memory_room, sizeof *d->memory);
-        d->memory[d->n_memory++] = (struct memory){*memory, info->allocationSize,
-                                                   d->types.memoryTypes[info->memoryTypeIndex].propertyFlags &
-                                                       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT};
+        VkMemoryPropertyFlags flags = d->types.memoryTypes[info->memoryTypeIndex].propertyFlags;
+        d->memory[d->n_memory++] =
+            (struct memory){*memory, info->allocationSize, flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
+                            flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT};
     }
     LEAVE(result);
 }
@@ -163,6 +223,7 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMem
 VKAPI_ATTR void VKAPI_CALL layer_FreeMemory(VkDevice device, VkDeviceMemory memory, const VkAllocationCallbacks *cb)
 {
     struct device *d = layer_enter(device);
+    layer_settle(d);
     drop_map(d, memory);
     if (d->last_bound.memory == memory)
         d->last_bound.memory = VK_NULL_HANDLE;
@@ -181,47 +242,97 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_GetMemoryHostPointerPropertiesEXT(VkDevice 
 {
     struct device *d = layer_enter(device);
     VkResult result = d->GetMemoryHostPointerPropertiesEXT(device, type, pointer, can);
-    can->memoryTypeBits <<= result == VK_SUCCESS ? d->n_types : 0; /* the host's own memory is none of the card's */
+    if (result == VK_SUCCESS) {
+        show_types(d, &can->memoryTypeBits);
+        /* The host's own memory is none of the card's. */
+        for (uint32_t i = 0; layer.discrete && i < d->real_types.memoryTypeCount; i++)
+            can->memoryTypeBits &= ~(1u << i);
+    }
     LEAVE(result);
 }
 
-/* A private copy that holds nothing yet: what the device has comes with an invalidate, as the specification has it for
- * memory that is not coherent. */
-VKAPI_ATTR VkResult VKAPI_CALL layer_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
-                                               VkDeviceSize size, VkMemoryMapFlags flags, void **at)
+static bool is_coherent(const struct device *d, VkDeviceMemory memory)
 {
-    struct device *d = layer_enter(device);
-    struct mapping *mine = find_map(d, memory);
-    if (mine && mine->imported) {
-        *at = mine->shadow + offset;
-        LEAVE(VK_SUCCESS);
-    }
-    VkResult result = d->MapMemory(device, memory, offset, size, flags, at);
-    bool scratch = result == VK_SUCCESS && HIT(d, U1_vk_map_scratch, .size = size == VK_WHOLE_SIZE ? 0 : size);
-    if (result != VK_SUCCESS || !(layer.shadow || scratch))
-        LEAVE(result);
-    size = real_size(d, memory, offset, size);
+    for (size_t i = 0; i < d->n_memory; i++)
+        if (d->memory[i].handle == memory)
+            return d->memory[i].coherent;
+    return false;
+}
+
+/* A private copy that holds nothing yet: what the device has comes with an invalidate, as the specification has it for
+ * memory that is not coherent. *at is the driver's mapping. */
+static void shadow_map(struct device *d, const VkMemoryMapInfoKHR *info, void **at)
+{
+    bool scratch = HIT(d, U1_vk_map_scratch, .size = info->size == VK_WHOLE_SIZE ? 0 : info->size);
+    if (!scratch && (!layer.shadow || is_coherent(d, info->memory)))
+        return;
+    VkDeviceSize size = real_size(d, info->memory, info->offset, info->size);
     d->map = layer_grow(d->map, d->n_maps, &d->map_room, sizeof *d->map);
     struct mapping *m = &d->map[d->n_maps++];
-    *m = (struct mapping){memory, *at,    aligned_alloc(4096, (size + 4095) & ~4095ull), malloc(size), offset,
-                          size,   scratch};
+    *m = (struct mapping){.memory = info->memory,
+                          .real = *at,
+                          .shadow = aligned_alloc(4096, (size + 4095) & ~4095ull),
+                          .base = malloc(size),
+                          .offset = info->offset,
+                          .bytes = size,
+                          .scratch = scratch};
     if (!m->shadow || !m->base)
         abort();
     memset(m->shadow, 0xA5, size);
     memset(m->base, 0xA5, size);
     *at = m->shadow;
-    LEAVE(result);
+}
+
+static VkResult map_memory(struct device *d, const VkMemoryMapInfoKHR *info, void **at, bool plain)
+{
+    struct mapping *mine = find_map(d, info->memory);
+    if (mine && mine->imported) {
+        *at = mine->shadow + info->offset;
+        return VK_SUCCESS;
+    }
+    VkResult result = plain ? d->MapMemory(d->handle, info->memory, info->offset, info->size, info->flags, at)
+                            : d->MapMemory2KHR(d->handle, info, at);
+    if (result == VK_SUCCESS)
+        shadow_map(d, info, at);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
+                                               VkDeviceSize size, VkMemoryMapFlags flags, void **at)
+{
+    struct device *d = layer_enter(device);
+    VkMemoryMapInfoKHR info = {.flags = flags, .memory = memory, .offset = offset, .size = size};
+    LEAVE(map_memory(d, &info, at, true));
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_MapMemory2KHR(VkDevice device, const VkMemoryMapInfoKHR *info, void **at)
+{
+    struct device *d = layer_enter(device);
+    LEAVE(map_memory(d, info, at, false));
+}
+
+/* False where the driver has nothing to unmap. */
+static bool leave_map(struct device *d, VkDeviceMemory memory)
+{
+    struct mapping *m = find_map(d, memory);
+    if (m && m->imported)
+        return false;
+    drop_map(d, memory);
+    return true;
 }
 
 VKAPI_ATTR void VKAPI_CALL layer_UnmapMemory(VkDevice device, VkDeviceMemory memory)
 {
     struct device *d = layer_enter(device);
-    struct mapping *m = find_map(d, memory);
-    if (!m || !m->imported) {
-        drop_map(d, memory);
+    if (leave_map(d, memory))
         d->UnmapMemory(device, memory);
-    }
     layer_leave();
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_UnmapMemory2KHR(VkDevice device, const VkMemoryUnmapInfoKHR *info)
+{
+    struct device *d = layer_enter(device);
+    LEAVE(leave_map(d, info->memory) ? d->UnmapMemory2KHR(device, info) : VK_SUCCESS);
 }
 
 /* Lines of a cache: those that were written go out whole, clean ones stay. */

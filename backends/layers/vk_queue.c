@@ -93,12 +93,20 @@ VKAPI_ATTR void VKAPI_CALL layer_GetDeviceQueue2(VkDevice device, const VkDevice
     layer_leave();
 }
 
-/* ---- submissions that others wait for --------------------------------------------------------------------------- */
+/* ---- submissions ------------------------------------------------------------------------------------------------ */
+
+/* The values of timeline semaphores that come with one: none where it has other structures as well. */
+static const VkTimelineSemaphoreSubmitInfo *find_values(const VkSubmitInfo *info)
+{
+    const VkTimelineSemaphoreSubmitInfo *v = info->pNext;
+    return v && v->sType == VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO && !v->pNext ? v : NULL;
+}
 
 /* Keeps one that signals, until it is known whether the next one waits for it. */
-static bool keep_ahead(struct device *d, VkQueue queue, uint32_t n, const VkSubmitInfo *info, VkFence fence)
+static bool keep_ahead(struct device *d, VkQueue queue, const VkSubmitInfo *info, VkFence fence)
 {
-    if (!lad_inject_on(&d->set, LAD_FAULT_S4_vk_no_wait) || n != 1 || info->pNext || !info->signalSemaphoreCount ||
+    const VkTimelineSemaphoreSubmitInfo *v = find_values(info);
+    if (!lad_inject_on(&d->set, LAD_FAULT_S4_vk_no_wait) || (info->pNext && !v) || !info->signalSemaphoreCount ||
         info->signalSemaphoreCount > 16 || info->waitSemaphoreCount > 16 || info->commandBufferCount > 16)
         return false;
     d->ahead.queue = queue;
@@ -112,27 +120,54 @@ static bool keep_ahead(struct device *d, VkQueue queue, uint32_t n, const VkSubm
     d->ahead.info.pWaitSemaphores = d->ahead.wait;
     d->ahead.info.pWaitDstStageMask = d->ahead.stage;
     d->ahead.info.pSignalSemaphores = d->ahead.signal;
+    if (v) {
+        d->ahead.values = *v;
+        if (v->waitSemaphoreValueCount == info->waitSemaphoreCount)
+            memcpy(d->ahead.wait_value, v->pWaitSemaphoreValues, info->waitSemaphoreCount * sizeof(uint64_t));
+        if (v->signalSemaphoreValueCount == info->signalSemaphoreCount)
+            memcpy(d->ahead.signal_value, v->pSignalSemaphoreValues, info->signalSemaphoreCount * sizeof(uint64_t));
+        d->ahead.values.pWaitSemaphoreValues = d->ahead.wait_value;
+        d->ahead.values.pSignalSemaphoreValues = d->ahead.signal_value;
+        d->ahead.info.pNext = &d->ahead.values;
+    }
     return d->ahead.is = true;
 }
 
-static bool waits_for_all(const struct device *d, const VkSubmitInfo *info)
+static bool waits_for_ahead(const struct device *d, const VkSubmitInfo *info)
 {
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < info->waitSemaphoreCount; i++)
+    for (uint32_t i = 0; d->ahead.is && i < info->waitSemaphoreCount; i++)
         for (uint32_t k = 0; k < d->ahead.info.signalSemaphoreCount; k++)
-            found += info->pWaitSemaphores[i] == d->ahead.signal[k];
-    return found && found == info->waitSemaphoreCount && found == d->ahead.info.signalSemaphoreCount;
+            if (info->pWaitSemaphores[i] == d->ahead.signal[k])
+                return true;
+    return false;
 }
 
-/* The submission that waits runs, and only then the one that it should have waited for: neither knows of the other's
- * semaphores any more. */
-static bool overtakes(struct device *d, uint32_t n, VkSubmitInfo *info)
+/* The work of the submission that waits is done, and only then that of the one that it should have waited for. Its own
+ * semaphores and its fence come last, without work, so that all are as the program believes them to be. */
+static void overtake(struct device *d, VkQueue queue, VkSubmitInfo *info)
 {
-    if (!d->ahead.is || n != 1 || !waits_for_all(d, info) || !HIT(d, S4_vk_no_wait, .after = d->n_dispatches))
-        return false;
-    info->waitSemaphoreCount = 0;
-    d->ahead.info.signalSemaphoreCount = 0;
-    return true;
+    VkSubmitInfo early = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                          .commandBufferCount = info->commandBufferCount,
+                          .pCommandBuffers = info->pCommandBuffers};
+    d->QueueSubmit(queue, 1, &early, VK_NULL_HANDLE);
+    d->QueueWaitIdle(queue);
+    go_on(d);
+    info->commandBufferCount = 0;
+}
+
+/* One at a time where one may overtake another. */
+static VkResult submit_each(struct device *d, VkQueue queue, uint32_t n, VkSubmitInfo *info, VkFence fence)
+{
+    VkResult result = VK_SUCCESS;
+    for (uint32_t i = 0; i < n && result == VK_SUCCESS; i++) {
+        VkFence last = i + 1 == n ? fence : VK_NULL_HANDLE;
+        if (waits_for_ahead(d, &info[i]) && HIT(d, S4_vk_no_wait, .after = d->n_dispatches))
+            overtake(d, queue, &info[i]);
+        go_on(d);
+        if (!keep_ahead(d, queue, &info[i], last))
+            result = d->QueueSubmit(queue, 1, &info[i], last);
+    }
+    return result;
 }
 
 static bool put_off(struct device *d, VkQueue queue, uint32_t n, const VkSubmitInfo *info)
@@ -140,7 +175,7 @@ static bool put_off(struct device *d, VkQueue queue, uint32_t n, const VkSubmitI
     uint32_t total = 0;
     for (uint32_t i = 0; i < n; i++) {
         total += info[i].commandBufferCount;
-        if (info[i].waitSemaphoreCount || info[i].signalSemaphoreCount)
+        if (info[i].waitSemaphoreCount)
             return false;
     }
     if (!total || total > 16)
@@ -152,34 +187,111 @@ static bool put_off(struct device *d, VkQueue queue, uint32_t n, const VkSubmitI
     return true;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const VkSubmitInfo *info, VkFence fence)
+/* Every submission, in whatever form it came; info is changed. */
+static VkResult submit(struct device *d, VkQueue queue, uint32_t n, VkSubmitInfo *info, VkFence fence)
 {
-    struct device *d = layer_enter(queue);
-    VkSubmitInfo *own = malloc((n + 1) * sizeof *own);
     struct lad_at at = {.size = n, .after = d->n_dispatches};
-    if (!own)
-        abort();
     run_late(d);
     layer_share_in(d);
-    memcpy(own, info, n * sizeof *own);
     d->swallowed |= !!HIT_AT(d, E2_vk_submit_swallowed, at);
     d->dead |= HIT_AT(d, T1_vk_silent, at) || HIT_AT(d, T1_vk_lost, at);
     bool empty = d->swallowed || d->dead || HIT_AT(d, D1_vk_not_submitted, at);
     if (!empty && HIT_AT(d, S1_vk_early_fence, at))
         empty = put_off(d, queue, n, info);
     for (uint32_t i = 0; empty && i < n; i++)
-        own[i].commandBufferCount = 0; /* semaphores and the fence still signal */
-    bool first = overtakes(d, n, own);
-    if (!first)
-        go_on(d);
-    VkResult result = !first && keep_ahead(d, queue, n, own, fence) ? VK_SUCCESS : d->QueueSubmit(queue, n, own, fence);
-    if (first) {
-        d->QueueWaitIdle(queue);
-        go_on(d);
-    }
+        info[i].commandBufferCount = 0; /* semaphores and the fence still signal */
+    if (n && lad_inject_on(&d->set, LAD_FAULT_S4_vk_no_wait))
+        return submit_each(d, queue, n, info, fence);
+    return d->QueueSubmit(queue, n, info, fence);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const VkSubmitInfo *info, VkFence fence)
+{
+    struct device *d = layer_enter(queue);
+    VkSubmitInfo *own = malloc((n + 1) * sizeof *own);
+    if (!own)
+        abort();
+    if (n)
+        memcpy(own, info, n * sizeof *own);
+    VkResult result = submit(d, queue, n, own, fence);
     free(own);
     LEAVE(result);
 }
+
+struct room { /* for one submission in its plain form */
+    VkTimelineSemaphoreSubmitInfo values;
+    VkSemaphore *semaphore;
+    uint64_t *value;
+    VkPipelineStageFlags *stage;
+    VkCommandBuffer *cmd;
+};
+
+static void *get_room(size_t n, size_t bytes)
+{
+    void *p = calloc(n + 1, bytes);
+    if (!p)
+        abort();
+    return p;
+}
+
+/* The stages that the old form has no bit for are all of them. Protected work and sets of devices are not told apart.
+ */
+static void make_plain(const VkSubmitInfo2 *s, VkSubmitInfo *own, struct room *r)
+{
+    uint32_t n = s->waitSemaphoreInfoCount, m = s->signalSemaphoreInfoCount;
+    bool timeline = false;
+    r->semaphore = get_room(n + m, sizeof *r->semaphore);
+    r->value = get_room(n + m, sizeof *r->value);
+    r->stage = get_room(n, sizeof *r->stage);
+    r->cmd = get_room(s->commandBufferInfoCount, sizeof *r->cmd);
+    for (uint32_t i = 0; i < n + m; i++) {
+        const VkSemaphoreSubmitInfo *one = i < n ? &s->pWaitSemaphoreInfos[i] : &s->pSignalSemaphoreInfos[i - n];
+        r->semaphore[i] = one->semaphore;
+        r->value[i] = one->value;
+        timeline |= one->value != 0;
+        if (i < n)
+            r->stage[i] = !one->stageMask || one->stageMask >> 32 ? VK_PIPELINE_STAGE_ALL_COMMANDS_BIT
+                                                                  : (VkPipelineStageFlags)one->stageMask;
+    }
+    for (uint32_t i = 0; i < s->commandBufferInfoCount; i++)
+        r->cmd[i] = s->pCommandBufferInfos[i].commandBuffer;
+    r->values = (VkTimelineSemaphoreSubmitInfo){.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                                .pNext = s->pNext,
+                                                .waitSemaphoreValueCount = n,
+                                                .pWaitSemaphoreValues = r->value,
+                                                .signalSemaphoreValueCount = m,
+                                                .pSignalSemaphoreValues = r->value + n};
+    *own = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                          .pNext = timeline ? &r->values : s->pNext,
+                          .waitSemaphoreCount = n,
+                          .pWaitSemaphores = r->semaphore,
+                          .pWaitDstStageMask = r->stage,
+                          .commandBufferCount = s->commandBufferInfoCount,
+                          .pCommandBuffers = r->cmd,
+                          .signalSemaphoreCount = m,
+                          .pSignalSemaphores = r->semaphore + n};
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_QueueSubmit2(VkQueue queue, uint32_t n, const VkSubmitInfo2 *info, VkFence fence)
+{
+    struct device *d = layer_enter(queue);
+    VkSubmitInfo *own = get_room(n, sizeof *own);
+    struct room *room = get_room(n, sizeof *room);
+    for (uint32_t i = 0; i < n; i++)
+        make_plain(&info[i], &own[i], &room[i]);
+    VkResult result = submit(d, queue, n, own, fence);
+    for (uint32_t i = 0; i < n; i++) {
+        free(room[i].semaphore);
+        free(room[i].value);
+        free(room[i].stage);
+        free(room[i].cmd);
+    }
+    free(room);
+    free(own);
+    LEAVE(result);
+}
+
+/* ---- waits ------------------------------------------------------------------------------------------------------ */
 
 static bool tells_lost(const struct device *d)
 {
@@ -197,6 +309,27 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_WaitForFences(VkDevice device, uint32_t n, 
     VkResult result = wait(device, n, fences, all, timeout);
     layer_share_back(device);
     return lost && result == VK_SUCCESS ? VK_ERROR_DEVICE_LOST : result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_WaitSemaphores(VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t timeout)
+{
+    struct device *d = layer_enter(device);
+    bool lost = tells_lost(d);
+    PFN_vkWaitSemaphores wait = d->WaitSemaphores;
+    go_on(d);
+    layer_leave();
+    VkResult result = wait(device, info, timeout);
+    layer_share_back(device);
+    return lost && result == VK_SUCCESS ? VK_ERROR_DEVICE_LOST : result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL layer_GetSemaphoreCounterValue(VkDevice device, VkSemaphore semaphore, uint64_t *value)
+{
+    struct device *d = layer_enter(device);
+    go_on(d);
+    VkResult result = d->GetSemaphoreCounterValue(device, semaphore, value);
+    layer_share_back(device);
+    LEAVE(tells_lost(d) ? VK_ERROR_DEVICE_LOST : result);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL layer_GetFenceStatus(VkDevice device, VkFence fence)
@@ -241,13 +374,4 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_ResetDescriptorPool(VkDevice device, VkDesc
     }
     layer_settle(d);
     LEAVE(d->ResetDescriptorPool(device, pool, flags));
-}
-
-VKAPI_ATTR void VKAPI_CALL layer_DestroyDescriptorPool(VkDevice device, VkDescriptorPool pool,
-                                                       const VkAllocationCallbacks *cb)
-{
-    struct device *d = layer_enter(device);
-    layer_settle(d);
-    d->DestroyDescriptorPool(device, pool, cb);
-    layer_leave();
 }

@@ -57,6 +57,10 @@ static void issue(struct device *d, VkCommandBuffer handle, const struct held *h
     case COPY:
         d->CmdCopyBuffer(handle, h->from, h->to, 1, &h->region);
         break;
+    case UPDATE:
+        d->CmdUpdateBuffer(handle, h->to, h->region.dstOffset, h->region.size,
+                           (const unsigned char *)h->data + h->region.srcOffset);
+        break;
     case BARRIER:
         full_barrier(d, handle);
         break;
@@ -75,6 +79,13 @@ static void hold(struct cmd *c, const struct held *h)
     with.bytes = h->bytes;
     with.word = h->word;
     with.region = h->region;
+    if (h->kind == UPDATE) {
+        void *own = malloc(h->region.size);
+        if (!own)
+            abort();
+        with.data = memcpy(own, (const unsigned char *)h->data + h->region.srcOffset, h->region.size);
+        with.region.srcOffset = 0;
+    }
     c->held = layer_grow(c->held, c->n, &c->room, sizeof *c->held);
     c->held[c->n++] = with;
 }
@@ -84,6 +95,15 @@ static void issue_held(struct device *d, const struct cmd *c, const struct held 
     if (h->kind == DISPATCH || h->kind == INDIRECT)
         bind_state(d, c->handle, h);
     issue(d, c->handle, h);
+    if (h->kind == UPDATE)
+        free((void *)(uintptr_t)h->data);
+}
+
+void layer_forget(struct cmd *c)
+{
+    while (c->n)
+        if (c->held[--c->n].kind == UPDATE)
+            free((void *)(uintptr_t)c->held[c->n].data);
 }
 
 /* A driver that puts copies where it likes: everything waits for the end of the command buffer. */
@@ -95,8 +115,8 @@ static bool is_ranked(const struct device *d)
 
 static enum rank rank_of(struct device *d, const struct held *h)
 {
-    struct lad_at at = {.size = h->kind == COPY ? h->region.size : h->bytes, .after = d->n_dispatches};
-    bool copy = h->kind == COPY, moves = copy || h->kind == FILL;
+    bool copy = h->kind == COPY || h->kind == UPDATE, moves = copy || h->kind == FILL;
+    struct lad_at at = {.size = copy ? h->region.size : h->bytes, .after = d->n_dispatches};
     if (moves && (HIT_AT(d, M2_vk_small_first, at) || HIT_AT(d, S3_vk_copies_first, at)))
         return EARLY;
     return copy && HIT_AT(d, M2_vk_large_late, at) ? LATE : IN_TURN;
@@ -127,6 +147,12 @@ void layer_flush(struct device *d, struct cmd *c)
     bind_state(d, c->handle, &c->now);
 }
 
+void layer_estrange(struct device *d, struct cmd *c)
+{
+    layer_flush(d, c);
+    c->strange = true;
+}
+
 void layer_order(struct device *d, VkCommandBuffer handle)
 {
     layer_flush(d, layer_cmd(d, handle));
@@ -153,6 +179,7 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_BeginCommandBuffer(VkCommandBuffer handle, 
     struct held *held = c->held;
     size_t room = c->room;
     layer_settle(d);
+    layer_forget(c);
     *c = (struct cmd){.handle = handle, .held = held, .room = room};
     LEAVE(d->BeginCommandBuffer(handle, info));
 }
@@ -176,6 +203,7 @@ VKAPI_ATTR void VKAPI_CALL layer_FreeCommandBuffers(VkDevice device, VkCommandPo
     for (uint32_t i = 0; i < n; i++)
         for (size_t k = 0; k < d->n_cmds; k++)
             if (d->cmd[k]->handle == handles[i]) {
+                layer_forget(d->cmd[k]);
                 free(d->cmd[k]->held);
                 free(d->cmd[k]);
                 d->cmd[k] = d->cmd[--d->n_cmds];
@@ -209,6 +237,61 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdPipelineBarrier2(VkCommandBuffer handle, con
     layer_leave();
 }
 
+/* An event that is set and waited for is a barrier in two halves. Where barriers are to be left out its first half must
+ * not order anything, and a second half that is not left out has to order all. */
+static bool loses_barriers(const struct device *d)
+{
+    return lad_inject_on(&d->set, LAD_FAULT_S3_vk_no_barrier);
+}
+
+static void enter_first_half(struct device *d, VkCommandBuffer handle)
+{
+    if (!loses_barriers(d))
+        layer_flush(d, layer_cmd(d, handle));
+}
+
+static bool enter_second_half(struct device *d, VkCommandBuffer handle)
+{
+    if (HIT(d, S3_vk_no_barrier))
+        return false;
+    layer_flush(d, layer_cmd(d, handle));
+    if (loses_barriers(d))
+        full_barrier(d, handle);
+    return true;
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdSetEvent(VkCommandBuffer handle, VkEvent event, VkPipelineStageFlags stages)
+{
+    struct device *d = layer_enter(handle);
+    enter_first_half(d, handle);
+    d->CmdSetEvent(handle, event, stages);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdSetEvent2(VkCommandBuffer handle, VkEvent event, const VkDependencyInfo *info)
+{
+    struct device *d = layer_enter(handle);
+    enter_first_half(d, handle);
+    d->CmdSetEvent2(handle, event, info);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdResetEvent(VkCommandBuffer handle, VkEvent event, VkPipelineStageFlags stages)
+{
+    struct device *d = layer_enter(handle);
+    enter_first_half(d, handle);
+    d->CmdResetEvent(handle, event, stages);
+    layer_leave();
+}
+
+VKAPI_ATTR void VKAPI_CALL layer_CmdResetEvent2(VkCommandBuffer handle, VkEvent event, VkPipelineStageFlags2 stages)
+{
+    struct device *d = layer_enter(handle);
+    enter_first_half(d, handle);
+    d->CmdResetEvent2(handle, event, stages);
+    layer_leave();
+}
+
 VKAPI_ATTR void VKAPI_CALL layer_CmdWaitEvents(VkCommandBuffer handle, uint32_t n, const VkEvent *events,
                                                VkPipelineStageFlags from, VkPipelineStageFlags to, uint32_t n_memory,
                                                const VkMemoryBarrier *memory, uint32_t n_buffers,
@@ -216,37 +299,16 @@ VKAPI_ATTR void VKAPI_CALL layer_CmdWaitEvents(VkCommandBuffer handle, uint32_t 
                                                const VkImageMemoryBarrier *images)
 {
     struct device *d = layer_enter(handle);
-    layer_flush(d, layer_cmd(d, handle));
-    d->CmdWaitEvents(handle, n, events, from, to, n_memory, memory, n_buffers, buffers, n_images, images);
+    if (enter_second_half(d, handle))
+        d->CmdWaitEvents(handle, n, events, from, to, n_memory, memory, n_buffers, buffers, n_images, images);
     layer_leave();
 }
 
-VKAPI_ATTR void VKAPI_CALL layer_CmdExecuteCommands(VkCommandBuffer handle, uint32_t n, const VkCommandBuffer *inner)
+VKAPI_ATTR void VKAPI_CALL layer_CmdWaitEvents2(VkCommandBuffer handle, uint32_t n, const VkEvent *events,
+                                                const VkDependencyInfo *infos)
 {
     struct device *d = layer_enter(handle);
-    layer_flush(d, layer_cmd(d, handle));
-    d->CmdExecuteCommands(handle, n, inner);
-    layer_leave();
-}
-
-/* What it binds cannot be bound again later: from here on this command buffer is left as it is. */
-VKAPI_ATTR void VKAPI_CALL layer_CmdPushDescriptorSetKHR(VkCommandBuffer handle, VkPipelineBindPoint point,
-                                                         VkPipelineLayout layout, uint32_t set, uint32_t n,
-                                                         const VkWriteDescriptorSet *writes)
-{
-    struct device *d = layer_enter(handle);
-    struct cmd *c = layer_cmd(d, handle);
-    layer_flush(d, c);
-    c->strange = true;
-    d->CmdPushDescriptorSetKHR(handle, point, layout, set, n, writes);
-    layer_leave();
-}
-
-VKAPI_ATTR void VKAPI_CALL layer_CmdWriteTimestamp(VkCommandBuffer handle, VkPipelineStageFlagBits stage,
-                                                   VkQueryPool pool, uint32_t query)
-{
-    struct device *d = layer_enter(handle);
-    layer_flush(d, layer_cmd(d, handle));
-    d->CmdWriteTimestamp(handle, stage, pool, query);
+    if (enter_second_half(d, handle))
+        d->CmdWaitEvents2(handle, n, events, infos);
     layer_leave();
 }

@@ -193,6 +193,10 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_CreateComputePipelines(VkDevice device, VkP
         if (lad_inject_on(&d->set, LAD_FAULT_C1_vk_key_without_constants) && HIT(d, C1_vk_key_without_constants))
             one.stage.pSpecializationInfo = first_constants(d, one.stage.module, one.stage.pSpecializationInfo);
         change_constants(d, &one, &own, map, data);
+        if (one.flags & VK_PIPELINE_CREATE_DERIVATIVE_BIT && one.basePipelineIndex >= 0) {
+            one.basePipelineHandle = pipeline[one.basePipelineIndex]; /* each is made by a call of its own */
+            one.basePipelineIndex = -1;
+        }
         unsigned widths = widths_of_module(d, one.stage.module);
         if (HIT(d, E2_vk_empty_pipeline) || (widths & SPIRV_WIDE && HIT(d, C3_vk_no_wide_types)) ||
             (widths & SPIRV_SMALL && HIT(d, C3_vk_no_small_types))) {

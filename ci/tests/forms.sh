@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The layers of faults over programs that are none of ours: one vector addition per API, in every form that the API has for
+# each of its steps (ci/faults/vk_forms.c, cl_forms.c). With no fault on it is right in every form and every mode; with a
+# fault on that one of its steps can meet it is wrong in every form of that step.
+# usage: forms.sh GPULADDER [vk|cl]
+set -eu
+layers=$(realpath "$(dirname "$1")/layers")
+shift
+cd "$(dirname "$0")/../.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+flags="-std=gnu11 -O1 -Wall -Wextra -Wno-missing-field-initializers"
+# shellcheck disable=SC2086 # lists of words
+${CC:-cc} $flags -o "$out/vk_forms" ci/faults/vk_forms.c -l:libvulkan.so.1
+glslangValidator --quiet -V --target-env vulkan1.2 -o "$out/bound.spv" ci/faults/forms.comp
+glslangValidator --quiet -V --target-env vulkan1.2 -DADDRESSES -o "$out/addresses.spv" ci/faults/forms.comp
+python3 - "$layers" "$out" "$@" <<'PY'
+import concurrent.futures, itertools, os, re, subprocess, sys
+layers, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:] or ["vk", "cl"]
+
+# A fault, and the steps in each form of which it strikes, with what else is needed; -step=form: not in this one.
+faults = {"vk": """
+U1.vk-no-copy           upload
+U4.vk-copy-cap          upload
+Z1.vk-copy-size         upload
+U2.vk-tail-freed:part=0 upload
+M2.vk-small-first       upload
+S3.vk-copies-first      upload
+U3.vk-no-readback       upload
+S3.vk-no-barrier        order
+D1.vk-dropped           run record names
+D2.vk-one-group         run -run=indirect
+B4.vk-zero              run record args
+L1.vk-freed-early       run args -args=addresses
+D1.vk-not-submitted     submit record queues
+E2.vk-submit-swallowed  submit names
+T1.vk-silent:at=1       submit queues wait -wait=event
+T1.vk-lost:at=1         wait -wait=event
+B1.vk-swap              args -args=addresses
+B1.vk-shift             args -args=addresses
+B2.vk-unwritten:binding=2  args -args=addresses
+B3.vk-offset            args -args=addresses
+B3.vk-range             args -args=addresses
+Z2.vk-clamp-range:limit=64  args -args=addresses
+I2.vk-zero-page         +args=addresses names run
+A1.vk-sink              bind
+A2.vk-no-flush          map submit
+S2.vk-no-invalidate:after=0  map submit
+U1.vk-map-scratch       map
+S1.vk-early-fence       submit wait -wait=idle -wait=queue-idle -wait=event
+S4.vk-no-wait           +queues=binary submit
+S4.vk-no-wait           +queues=timeline submit
+""", "cl": ""}
+modes = {"vk": ["", "shadow", "reorder", "shadow,reorder,queues,discrete"],
+         "cl": ["", "shadow", "reorder", "shadow,reorder"]}
+
+def forms_of(api):
+    """step -> its forms, as the program's own first lines say."""
+    text = open(f"ci/faults/{api}_forms.c").read().split("*/")[1]
+    return {step: forms.split("|") for step, forms in re.findall(r"(\w+)=((?:[\w-]+\|)+[\w-]+)", re.sub(r"\|\n \* *", "|", text))}
+
+def run(job):
+    api, forms, mode, fault = job
+    layer = {"VK_ADD_LAYER_PATH": layers, "VK_INSTANCE_LAYERS": "VK_LAYER_GPULADDER_fault"} if api == "vk" else \
+            {"OPENCL_LAYERS": f"{layers}/libgpuladder_fault_cl.so"}
+    env = os.environ | layer | {"GPULADDER_MODE": mode, "GPULADDER_FAULT": fault}
+    try:
+        r = subprocess.run([f"{out}/{api}_forms", out, *forms], env=env, capture_output=True, text=True, timeout=60)
+        return job, r.returncode, (r.stdout + r.stderr).strip()
+    except subprocess.TimeoutExpired:
+        return job, 124, "does not end"
+
+jobs = []
+for api in wanted:
+    forms = forms_of(api)
+    for mode in modes[api]:
+        jobs += [(api, (f"{step}={form}",), mode, "") for step in forms for form in forms[step]]
+    # forms that meet each other
+    jobs += [(api, pair, modes[api][-1], "") for pair in itertools.combinations(
+        [f"{step}={all_[-1]}" for step, all_ in forms.items()], 2)]
+    for line in faults[api].split("\n"):
+        fault, *rest = line.split() or [""]
+        given = [w[1:] for w in rest if w[0] == "+"]
+        for step in (w for w in rest if w[0] not in "+-"):
+            jobs += [(api, (*given, f"{step}={form}"), "", fault) for form in forms[step] if f"-{step}={form}" not in rest]
+
+passed = failed = 0
+absent = set()
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    for (api, forms, mode, fault), status, text in pool.map(run, jobs):
+        if status == 77:
+            absent.add(f"{api} {' '.join(forms)}: {text}")
+            continue
+        ok = (status == 1 and text.startswith("wrong")) or "-4" in text.split() if fault else (status == 0 and text == "right")
+        passed, failed = passed + ok, failed + (not ok)
+        if not ok:
+            print(f"not ok forms: {api} {' '.join(forms)} mode={mode} fault={fault}: status {status}, {text[:200]}")
+for line in sorted(absent):
+    print("skip", line)
+print(f"{passed} passed, {failed} failed")
+sys.exit(failed != 0 or passed == 0)
+PY
