@@ -48,10 +48,12 @@ struct mem {
     size_t bytes;
     uint64_t number;
     unsigned char *host, *shadow; /* host: the program's own memory, looked at in mappings only */
+    bool opaque;                  /* an image, a pipe, a sampler */
 };
 struct mem *find_mem(cl_mem);
 struct lad_at at_mem(cl_mem, size_t bytes);
-size_t svm_bytes(const void *); /* of shared virtual memory that begins there; 0: none does */
+size_t svm_bytes(const void *); /* of shared virtual memory, from there to its end; 0: it is none */
+void *grow(void *array, size_t n, size_t *room, size_t bytes); /* room for one more than n */
 
 /* cl_transfer.c */
 void end_uploads(void); /* carries out what was put off */

@@ -6,20 +6,20 @@
 
 struct arg {
     size_t bytes;
-    bool set, memory, local;
+    bool set, memory, local, opaque, svm; /* svm: shared virtual memory, by its pointer */
     unsigned char value[128], last[128], first[128];
 };
 struct kernel {
     cl_kernel handle;
     struct arg arg[ARGS];
-    bool launched, batched;
+    bool launched, batched, ours; /* ours: one of gpuladder's, of which the last buffer is the witness */
     cl_mem loan;
     void **hidden; /* shared virtual memory that the program named and the driver was not told of */
     size_t n_hidden;
 };
 
-static struct kernel *kernels[MOST];
-static size_t n_kernels;
+static struct kernel **kernels;
+static size_t n_kernels, kernel_room;
 
 void end_batch(void)
 {
@@ -29,22 +29,68 @@ void end_batch(void)
 
 static struct kernel *find_kernel(cl_kernel handle)
 {
-    for (size_t i = 0; i < n_kernels; i++)
-        if (kernels[i]->handle == handle)
-            return kernels[i];
-    return NULL;
+    struct kernel *found = NULL;
+    pthread_mutex_lock(&layer.lock);
+    for (size_t i = 0; i < n_kernels && !found; i++)
+        found = kernels[i]->handle == handle ? kernels[i] : NULL;
+    pthread_mutex_unlock(&layer.lock);
+    return found;
+}
+
+static void forget(cl_kernel handle)
+{
+    for (size_t i = n_kernels; i-- > 0;)
+        if (kernels[i]->handle == handle) {
+            free(kernels[i]->hidden);
+            free(kernels[i]);
+            kernels[i] = kernels[--n_kernels];
+        }
+}
+
+/* A handle that comes again is of another kernel: what runs may keep one alive beyond its release. */
+static struct kernel *note(cl_kernel handle)
+{
+    static const char name_of_ours[] = "lad_main";
+    char name[sizeof name_of_ours] = "";
+    struct kernel *own = handle ? calloc(1, sizeof *own) : NULL;
+    if (!own)
+        return NULL;
+    own->handle = handle;
+    own->ours = to->clGetKernelInfo(handle, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
+                !strcmp(name, name_of_ours);
+    pthread_mutex_lock(&layer.lock);
+    forget(handle);
+    kernels = grow(kernels, n_kernels, &kernel_room, sizeof *kernels);
+    kernels[n_kernels++] = own;
+    pthread_mutex_unlock(&layer.lock);
+    return own;
 }
 
 static cl_kernel CL_API_CALL CreateKernel(cl_program p, const char *name, cl_int *rc)
 {
     cl_kernel k = to->clCreateKernel(p, name, rc);
-    pthread_mutex_lock(&layer.lock);
-    struct kernel *own = k && n_kernels < MOST ? calloc(1, sizeof *own) : NULL;
-    if (own) {
-        own->handle = k;
-        kernels[n_kernels++] = own;
-    }
-    pthread_mutex_unlock(&layer.lock);
+    note(k);
+    return k;
+}
+
+static cl_int CL_API_CALL CreateKernelsInProgram(cl_program p, cl_uint room, cl_kernel *list, cl_uint *n)
+{
+    cl_uint have = 0;
+    cl_int rc = to->clCreateKernelsInProgram(p, room, list, &have);
+    for (cl_uint i = 0; rc == CL_SUCCESS && list && i < have; i++)
+        note(list[i]);
+    if (n)
+        *n = have;
+    return rc;
+}
+
+/* Has the arguments of the first, and is nobody's last launch. */
+static cl_kernel CL_API_CALL CloneKernel(cl_kernel of, cl_int *rc)
+{
+    cl_kernel k = to->clCloneKernel(of, rc);
+    struct kernel *from = find_kernel(of), *own = note(k);
+    if (own && from)
+        memcpy(own->arg, from->arg, sizeof own->arg);
     return k;
 }
 
@@ -53,13 +99,8 @@ static cl_int CL_API_CALL ReleaseKernel(cl_kernel handle)
     cl_uint refs = 0;
     to->clGetKernelInfo(handle, CL_KERNEL_REFERENCE_COUNT, sizeof refs, &refs, NULL);
     pthread_mutex_lock(&layer.lock);
-    for (size_t i = 0; i < n_kernels && refs == 1; i++)
-        if (kernels[i]->handle == handle) {
-            free(kernels[i]->hidden);
-            free(kernels[i]);
-            kernels[i] = kernels[--n_kernels];
-            break;
-        }
+    if (refs == 1)
+        forget(handle);
     pthread_mutex_unlock(&layer.lock);
     return to->clReleaseKernel(handle);
 }
@@ -74,13 +115,15 @@ static cl_int CL_API_CALL SetKernelArg(cl_kernel handle, cl_uint i, size_t bytes
     a->set = value && bytes <= sizeof a->value;
     a->bytes = bytes;
     a->local = !value;
-    a->memory = false;
+    a->memory = a->opaque = a->svm = false;
     if (a->set)
         memcpy(a->value, value, bytes);
     cl_mem b;
     if (a->set && bytes == sizeof b) {
         memcpy(&b, value, sizeof b);
-        a->memory = find_mem(b);
+        const struct mem *m = find_mem(b);
+        a->memory = m && !m->opaque;
+        a->opaque = m && m->opaque;
     }
     return rc;
 }
@@ -88,9 +131,15 @@ static cl_int CL_API_CALL SetKernelArg(cl_kernel handle, cl_uint i, size_t bytes
 static cl_int CL_API_CALL SetKernelArgSVMPointer(cl_kernel handle, cl_uint i, const void *value)
 {
     struct kernel *k = find_kernel(handle);
-    if (k && i < ARGS)
-        k->arg[i].set = false;
-    return to->clSetKernelArgSVMPointer(handle, i, value);
+    cl_int rc = to->clSetKernelArgSVMPointer(handle, i, value);
+    if (rc != CL_SUCCESS || !k || i >= ARGS)
+        return rc;
+    struct arg *a = &k->arg[i];
+    a->set = a->memory = a->svm = svm_bytes(value);
+    a->local = a->opaque = false;
+    a->bytes = sizeof value;
+    memcpy(a->value, &value, sizeof value);
+    return rc;
 }
 
 static cl_int CL_API_CALL SetKernelExecInfo(cl_kernel handle, cl_kernel_exec_info what, size_t bytes, const void *value)
@@ -117,7 +166,7 @@ static cl_int CL_API_CALL SetKernelExecInfo(cl_kernel handle, cl_kernel_exec_inf
 
 static bool is_scalar(const struct arg *a)
 {
-    return a->set && !a->memory && !a->local;
+    return a->set && !a->memory && !a->local && !a->opaque;
 }
 
 /* Is it the how-manieth scalar of its kernel that a fault means? 0: all. */
@@ -159,19 +208,32 @@ static void change_scalars(struct kernel *k, struct lad_at at)
     }
 }
 
-/* Memory of nobody in the place of an argument: as large, and full of zeros. The launch keeps it. */
-static void lend(struct kernel *k, cl_uint i)
+/* The memory `value` in the place of argument i, as one of the kind of `like`. */
+static void put(struct kernel *k, cl_uint i, const struct arg *like, const void *value)
 {
-    cl_context context = NULL;
-    cl_mem own = NULL, loan;
-    memcpy(&own, k->arg[i].value, sizeof own);
-    struct mem *m = find_mem(own);
-    void *bytes = m ? calloc(1, m->bytes) : NULL;
-    if (!bytes || to->clGetMemObjectInfo(own, CL_MEM_CONTEXT, sizeof context, &context, NULL) != CL_SUCCESS) {
-        free(bytes);
-        return;
-    }
-    loan = to->clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, m->bytes, bytes, NULL);
+    void *p;
+    memcpy(&p, value, sizeof p);
+    if (like->svm)
+        to->clSetKernelArgSVMPointer(k->handle, i, p);
+    else
+        to->clSetKernelArg(k->handle, i, sizeof(cl_mem), p ? value : NULL);
+}
+
+static size_t bytes_behind(const struct arg *a)
+{
+    void *p;
+    memcpy(&p, a->value, sizeof p);
+    struct mem *m = a->svm ? NULL : find_mem(p);
+    return a->svm ? svm_bytes(p) : m ? m->bytes : 0;
+}
+
+/* Memory of nobody in the place of an argument: as large, and full of zeros. The launch keeps it. */
+static void lend(cl_command_queue q, struct kernel *k, cl_uint i)
+{
+    size_t n = bytes_behind(&k->arg[i]);
+    void *bytes = n ? calloc(1, n) : NULL;
+    cl_mem loan =
+        bytes ? to->clCreateBuffer(context_of(q), CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, n, bytes, NULL) : NULL;
     free(bytes);
     if (!loan)
         return;
@@ -179,19 +241,26 @@ static void lend(struct kernel *k, cl_uint i)
     k->loan = loan;
 }
 
-/* A buffer that is taken for free holds what somebody else put there: another argument's data, or (0) poison. */
-static void overwrite(cl_command_queue q, struct kernel *k, cl_uint i, cl_uint other, const struct waits *w)
+/* A buffer that is taken for free holds what somebody else put there: another argument's data, or (NULL) poison. */
+static void overwrite(cl_command_queue q, struct kernel *k, cl_uint i, const struct arg *other, const struct waits *w)
 {
     const cl_uint poison = 0xDDDDDDDD;
-    cl_mem own, from;
-    memcpy(&own, k->arg[i].value, sizeof own);
-    memcpy(&from, k->arg[other].value, sizeof from);
-    struct mem *m = find_mem(own), *o = find_mem(from);
-    size_t bytes = m ? m->bytes & ~(size_t)3 : 0;
-    if (bytes && !other)
-        to->clEnqueueFillBuffer(q, own, &poison, sizeof poison, 0, bytes, WAITS(*w), NULL);
-    else if (bytes && o && from != own)
-        to->clEnqueueCopyBuffer(q, from, own, 0, 0, bytes < o->bytes ? bytes : o->bytes, WAITS(*w), NULL);
+    const struct arg *own = &k->arg[i];
+    size_t bytes = bytes_behind(own) & ~(size_t)3, most = other ? bytes_behind(other) : 0;
+    void *p, *from = NULL;
+    memcpy(&p, own->value, sizeof p);
+    if (other)
+        memcpy(&from, other->value, sizeof from);
+    if (!bytes || (other && (from == p || !most || other->svm != own->svm)))
+        return;
+    if (!other && own->svm)
+        to->clEnqueueSVMMemFill(q, p, &poison, sizeof poison, bytes, WAITS(*w), NULL);
+    else if (!other)
+        to->clEnqueueFillBuffer(q, p, &poison, sizeof poison, 0, bytes, WAITS(*w), NULL);
+    else if (own->svm)
+        to->clEnqueueSVMMemcpy(q, CL_FALSE, p, from, bytes < most ? bytes : most, WAITS(*w), NULL);
+    else
+        to->clEnqueueCopyBuffer(q, from, p, 0, 0, bytes < most ? bytes : most, WAITS(*w), NULL);
 }
 
 static bool pick(const struct lad_inject *f, const cl_uint *mine, cl_uint n, cl_uint *i)
@@ -209,34 +278,36 @@ static void change_buffers(cl_command_queue q, struct kernel *k, struct lad_at a
     for (i = 0; i < ARGS; i++)
         if (k->arg[i].set && k->arg[i].memory)
             mine[n++] = i;
-    n -= n > 0; /* the last one is the witness of our kernels */
+    n -= n > 0 && k->ours;
     bool shared = k->batched && step(LAD_FAULT_B6_cl_first_buffers, at);
     for (i = 0; i < n; i++)
         if (shared)
-            to->clSetKernelArg(k->handle, mine[i], sizeof(cl_mem), k->arg[mine[i]].first);
+            put(k, mine[i], &k->arg[mine[i]], k->arg[mine[i]].first);
         else if (!k->batched)
             memcpy(k->arg[mine[i]].first, k->arg[mine[i]].value, sizeof(cl_mem));
     if (n > 1 && step(LAD_FAULT_B1_cl_swap, at)) {
-        to->clSetKernelArg(k->handle, mine[0], sizeof(cl_mem), k->arg[mine[1]].value);
-        to->clSetKernelArg(k->handle, mine[1], sizeof(cl_mem), k->arg[mine[0]].value);
+        put(k, mine[0], &k->arg[mine[1]], k->arg[mine[1]].value);
+        put(k, mine[1], &k->arg[mine[0]], k->arg[mine[0]].value);
     }
     if (n > 1 && step(LAD_FAULT_B1_cl_shift, at))
         for (i = 0; i < n; i++)
-            to->clSetKernelArg(k->handle, mine[i], sizeof(cl_mem), k->arg[mine[(i + 1) % n]].value);
+            put(k, mine[i], &k->arg[mine[(i + 1) % n]], k->arg[mine[(i + 1) % n]].value);
     if (pick(step(LAD_FAULT_B2_cl_null, at), mine, n, &i))
         to->clSetKernelArg(k->handle, i, sizeof(cl_mem), NULL);
     if (pick(step(LAD_FAULT_B2_cl_zero_page, at), mine, n, &i))
-        lend(k, i);
+        lend(q, k, i);
     if (!layer.keep && pick(step(LAD_FAULT_L1_cl_freed_early, at), mine, n, &i))
-        overwrite(q, k, i, 0, w);
+        overwrite(q, k, i, NULL, w);
     if (!layer.keep && pick(f = step(LAD_FAULT_L1_cl_reused, at), mine, n, &i) && PARAM(f, "bind") < n)
-        overwrite(q, k, i, mine[PARAM(f, "bind")], w);
+        overwrite(q, k, i, &k->arg[mine[PARAM(f, "bind")]], w);
 }
 
 static void restore(struct kernel *k)
 {
     for (cl_uint i = 0; i < ARGS; i++)
-        if (k->arg[i].set)
+        if (k->arg[i].set && k->arg[i].memory)
+            put(k, i, &k->arg[i], k->arg[i].value);
+        else if (k->arg[i].set)
             to->clSetKernelArg(k->handle, i, k->arg[i].bytes, k->arg[i].value);
     if (k->loan)
         to->clReleaseMemObject(k->loan);
@@ -311,6 +382,17 @@ static cl_int launch_late(struct queue *q, cl_kernel k, cl_uint dims, const size
     return to->clEnqueueNDRangeKernel(q->hidden, k, dims, offset, global, local, 1, &gate, event);
 }
 
+/* The workgroup of a launch that leaves it to the driver: of a size that the driver could have taken. */
+static void choose_local(cl_kernel handle, size_t global, size_t *local)
+{
+    cl_device_id device = NULL; /* the only one */
+    size_t most = 1;
+    to->clGetKernelWorkGroupInfo(handle, device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    *local = most < 64 ? most : 64;
+    while (*local > 1 && global % *local)
+        --*local;
+}
+
 static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel handle, cl_uint dims, const size_t *offset,
                                                const size_t *global, const size_t *local, cl_uint n,
                                                const cl_event *list, cl_event *event)
@@ -323,7 +405,10 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
         g[i] = global ? global[i] : 1;
         l[i] = local ? local[i] : 1;
     }
-    struct lad_at at = {.size = g[0] / l[0], .after = layer.n_launches++};
+    if (!local && g[0])
+        choose_local(handle, g[0], l);
+    struct lad_at at = {.size = l[0] ? g[0] / l[0] : 0, .after = layer.n_launches++};
+    const size_t grid[3] = {g[0], g[1], g[2]}, group = l[0];
     if (step(LAD_FAULT_S4_cl_no_wait_list, at))
         n = 0;
     struct waits w = gated(q, n, list);
@@ -338,7 +423,7 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
     }
     if (layer.dead || step(LAD_FAULT_D1_cl_dropped, at))
         return mark(q, WAITS(w), event);
-    if (local && l[0] && l[1] && l[2])
+    if (l[0] && l[1] && l[2])
         change_grid(dims, o, g, l, at);
     if (!g[0] && step(LAD_FAULT_Z2_cl_wrap_groups, at))
         return mark(q, WAITS(w), event);
@@ -349,7 +434,7 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
         change_buffers(q, k, at, &w);
         k->launched = k->batched = true;
     }
-    const size_t *base = offset ? o : NULL, *size = local ? l : NULL;
+    const size_t *base = offset ? o : NULL, *size = local || memcmp(grid, g, sizeof grid) || group != l[0] ? l : NULL;
     cl_int rc = CL_SUCCESS;
     void **aside = k && k->n_hidden ? calloc(k->n_hidden, sizeof *aside) : NULL;
     if (aside) {
@@ -370,8 +455,18 @@ static cl_int CL_API_CALL EnqueueNDRangeKernel(cl_command_queue q, cl_kernel han
     return rc;
 }
 
+static cl_int CL_API_CALL EnqueueTask(cl_command_queue q, cl_kernel handle, cl_uint n, const cl_event *list,
+                                      cl_event *event)
+{
+    const size_t one = 1;
+    return EnqueueNDRangeKernel(q, handle, 1, NULL, &one, &one, n, list, event);
+}
+
 void hook_launches(struct _cl_icd_dispatch *table)
 {
+    table->clEnqueueTask = EnqueueTask;
+    table->clCreateKernelsInProgram = CreateKernelsInProgram;
+    table->clCloneKernel = CloneKernel;
     table->clCreateKernel = CreateKernel;
     table->clReleaseKernel = ReleaseKernel;
     table->clSetKernelArg = SetKernelArg;

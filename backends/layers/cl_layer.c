@@ -13,7 +13,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-struct layer layer = {.lock = PTHREAD_MUTEX_INITIALIZER};
+struct layer layer = {.lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP};
 const struct _cl_icd_dispatch *to;
 
 struct lad_inject *step(enum lad_fault_id id, struct lad_at at)
@@ -58,9 +58,7 @@ static cl_int CL_API_CALL GetDeviceIDs(cl_platform_id p, cl_device_type type, cl
     return rc == CL_SUCCESS && !have ? CL_DEVICE_NOT_FOUND : rc;
 }
 
-static cl_context CL_API_CALL CreateContext(const cl_context_properties *p, cl_uint n, const cl_device_id *list,
-                                            void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
-                                            void *arg, cl_int *rc)
+static void begin_context(void)
 {
     pthread_mutex_lock(&layer.lock);
     lad_inject_reset(&layer.set);
@@ -68,7 +66,23 @@ static cl_context CL_API_CALL CreateContext(const cl_context_properties *p, cl_u
     layer.dead = false;
     forget_programs();
     pthread_mutex_unlock(&layer.lock);
+}
+
+static cl_context CL_API_CALL CreateContext(const cl_context_properties *p, cl_uint n, const cl_device_id *list,
+                                            void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
+                                            void *arg, cl_int *rc)
+{
+    begin_context();
     return to->clCreateContext(p, n, list, notify, arg, rc);
+}
+
+static cl_context CL_API_CALL CreateContextFromType(const cl_context_properties *p, cl_device_type type,
+                                                    void(CL_CALLBACK *notify)(const char *, const void *, size_t,
+                                                                              void *),
+                                                    void *arg, cl_int *rc)
+{
+    begin_context();
+    return to->clCreateContextFromType(p, type, notify, arg, rc);
 }
 
 static struct _cl_icd_dispatch table; /* what it leaves NULL goes straight down */
@@ -105,6 +119,7 @@ EXPORT CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint n, const struct _cl_i
     read_environment();
     table.clGetDeviceIDs = GetDeviceIDs;
     table.clCreateContext = CreateContext;
+    table.clCreateContextFromType = CreateContextFromType;
     hook_queues(&table);
     hook_memory(&table);
     hook_transfers(&table);

@@ -47,12 +47,15 @@ static cl_program CL_API_CALL CreateProgramWithBinary(cl_context c, cl_uint n, c
     return NULL;
 }
 
-/* Nor may one of these be kept for later runs. */
+/* Nor may one of these be kept for later runs: there is none. */
 static cl_int CL_API_CALL GetProgramInfo(cl_program p, cl_program_info what, size_t room, void *value, size_t *bytes)
 {
-    if (layer.building && (what == CL_PROGRAM_BINARIES || what == CL_PROGRAM_BINARY_SIZES))
-        return CL_INVALID_VALUE;
-    return to->clGetProgramInfo(p, what, room, value, bytes);
+    if (layer.building && what == CL_PROGRAM_BINARIES)
+        return to->clGetProgramInfo(p, what, 0, NULL, bytes);
+    cl_int rc = to->clGetProgramInfo(p, what, room, value, bytes);
+    if (layer.building && what == CL_PROGRAM_BINARY_SIZES && rc == CL_SUCCESS && value)
+        memset(value, 0, room);
+    return rc;
 }
 
 /* The value of the how-manieth -D option becomes 0. */
@@ -78,24 +81,42 @@ static bool wants_fast_math(cl_program p)
     return !strcmp(front, FAST_MATH);
 }
 
+struct options {
+    char text[4096];
+};
+
+static struct options change_options(cl_program p, const char *options)
+{
+    struct options own, asked;
+    struct lad_inject *f;
+    snprintf(own.text, sizeof own.text, "%s", options ? options : "");
+    asked = own;
+    if ((f = HIT(C1_cl_key_without_options)) && has_first)
+        snprintf(own.text, sizeof own.text, "%s", first_options);
+    if (!has_first || (f && PARAM(f, "last")))
+        snprintf(first_options, sizeof first_options, "%s", asked.text);
+    has_first = true;
+    if ((f = HIT(C2_cl_constant_zero)))
+        clear_option(own.text, PARAM(f, "option"));
+    if (wants_fast_math(p))
+        strncat(own.text, " -cl-fast-relaxed-math -cl-denorms-are-zero", sizeof own.text - strlen(own.text) - 1);
+    return own;
+}
+
 static cl_int CL_API_CALL BuildProgram(cl_program p, cl_uint n, const cl_device_id *d, const char *options,
                                        void(CL_CALLBACK *notify)(cl_program, void *), void *arg)
 {
-    char own[4096];
-    struct lad_inject *f;
-    snprintf(own, sizeof own, "%s", options ? options : "");
-    char asked[sizeof own];
-    snprintf(asked, sizeof asked, "%s", own);
-    if ((f = HIT(C1_cl_key_without_options)) && has_first)
-        snprintf(own, sizeof own, "%s", first_options);
-    if (!has_first || (f && PARAM(f, "last")))
-        snprintf(first_options, sizeof first_options, "%s", asked);
-    has_first = true;
-    if ((f = HIT(C2_cl_constant_zero)))
-        clear_option(own, PARAM(f, "option"));
-    if (wants_fast_math(p))
-        strncat(own, " -cl-fast-relaxed-math -cl-denorms-are-zero", sizeof own - strlen(own) - 1);
-    return to->clBuildProgram(p, n, d, own, notify, arg);
+    struct options own = change_options(p, options);
+    return to->clBuildProgram(p, n, d, options || *own.text ? own.text : NULL, notify, arg);
+}
+
+static cl_int CL_API_CALL CompileProgram(cl_program p, cl_uint n, const cl_device_id *d, const char *options,
+                                         cl_uint n_headers, const cl_program *headers, const char **names,
+                                         void(CL_CALLBACK *notify)(cl_program, void *), void *arg)
+{
+    struct options own = change_options(p, options);
+    return to->clCompileProgram(p, n, d, options || *own.text ? own.text : NULL, n_headers, headers, names, notify,
+                                arg);
 }
 
 void hook_programs(struct _cl_icd_dispatch *table)
@@ -104,4 +125,5 @@ void hook_programs(struct _cl_icd_dispatch *table)
     table->clCreateProgramWithBinary = CreateProgramWithBinary;
     table->clGetProgramInfo = GetProgramInfo;
     table->clBuildProgram = BuildProgram;
+    table->clCompileProgram = CompileProgram;
 }

@@ -125,17 +125,35 @@ cl_int mark(cl_command_queue q, cl_uint n, const cl_event *list, cl_event *event
     return to->clEnqueueMarkerWithWaitList(q, n, list, event);
 }
 
+static void note_queue(cl_command_queue q, cl_command_queue hidden)
+{
+    pthread_mutex_lock(&layer.lock);
+    struct queue *stale = find_queue(q); /* events may have kept it alive beyond its release */
+    if (stale)
+        memmove(stale, stale + 1, (size_t)(queues + --n_queues - stale) * sizeof *stale);
+    if (n_queues < MOST)
+        queues[n_queues++] = (struct queue){.handle = q, .hidden = hidden};
+    pthread_mutex_unlock(&layer.lock);
+}
+
 static cl_command_queue CL_API_CALL CreateCommandQueue(cl_context c, cl_device_id d, cl_command_queue_properties how,
                                                        cl_int *rc)
 {
     cl_command_queue q = to->clCreateCommandQueue(c, d, how, rc);
-    pthread_mutex_lock(&layer.lock);
-    struct queue *stale = q ? find_queue(q) : NULL; /* events may have kept it alive beyond its release */
-    if (stale)
-        memmove(stale, stale + 1, (size_t)(queues + --n_queues - stale) * sizeof *stale);
-    if (q && n_queues < MOST)
-        queues[n_queues++] = (struct queue){.handle = q, .hidden = to->clCreateCommandQueue(c, d, how, NULL)};
-    pthread_mutex_unlock(&layer.lock);
+    if (q)
+        note_queue(q, to->clCreateCommandQueue(c, d, how, NULL));
+    return q;
+}
+
+static cl_command_queue CL_API_CALL CreateCommandQueueWithProperties(cl_context c, cl_device_id d,
+                                                                     const cl_queue_properties *p, cl_int *rc)
+{
+    cl_command_queue q = to->clCreateCommandQueueWithProperties(c, d, p, rc);
+    cl_command_queue_properties how = 0;
+    if (q)
+        to->clGetCommandQueueInfo(q, CL_QUEUE_PROPERTIES, sizeof how, &how, NULL);
+    if (q && !(how & CL_QUEUE_ON_DEVICE))
+        note_queue(q, to->clCreateCommandQueueWithProperties(c, d, p, NULL));
     return q;
 }
 
@@ -199,9 +217,23 @@ static cl_int CL_API_CALL GetEventInfo(cl_event event, cl_event_info what, size_
     return to->clGetEventInfo(event, what, room, value, bytes);
 }
 
+static cl_int CL_API_CALL SetEventCallback(cl_event event, cl_int status,
+                                           void(CL_CALLBACK *call)(cl_event, cl_int, void *), void *arg)
+{
+    if (call && lies()) {
+        call(event, status, arg);
+        return CL_SUCCESS;
+    }
+    cl_int rc = to->clSetEventCallback(event, status, call, arg);
+    go();
+    return rc;
+}
+
 void hook_queues(struct _cl_icd_dispatch *table)
 {
     table->clCreateCommandQueue = CreateCommandQueue;
+    table->clCreateCommandQueueWithProperties = CreateCommandQueueWithProperties;
+    table->clSetEventCallback = SetEventCallback;
     table->clReleaseCommandQueue = ReleaseCommandQueue;
     table->clFlush = Flush;
     table->clFinish = Finish;

@@ -90,13 +90,18 @@ static void open_device(void)
     uint32_t one = 1, n = 16, n_found = 0, n_names = 0;
     VkQueueFamilyProperties family[16];
     static VkExtensionProperties found[1000];
-    static const char *const wanted[] = {"VK_KHR_push_descriptor", "VK_KHR_synchronization2", "VK_KHR_copy_commands2",
-                                         "VK_KHR_timeline_semaphore", "VK_KHR_bind_memory2", "VK_KHR_device_group",
-                                         "VK_KHR_descriptor_update_template", "VK_KHR_buffer_device_address",
+    static const char *const wanted[] = {"VK_KHR_push_descriptor",
+                                         "VK_KHR_synchronization2",
+                                         "VK_KHR_copy_commands2",
+                                         "VK_KHR_timeline_semaphore",
+                                         "VK_KHR_bind_memory2",
+                                         "VK_KHR_device_group",
+                                         "VK_KHR_descriptor_update_template",
+                                         "VK_KHR_buffer_device_address",
                                          "VK_KHR_map_memory2"};
     const char *names[16];
-    NEED(vkCreateInstance(
-        &(VkInstanceCreateInfo){VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app}, NULL, &vk.instance));
+    NEED(vkCreateInstance(&(VkInstanceCreateInfo){VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app},
+                          NULL, &vk.instance));
     vkEnumeratePhysicalDevices(vk.instance, &one, &vk.gpu);
     vkGetPhysicalDeviceQueueFamilyProperties(vk.gpu, &n, family);
     while (vk.family + 1 < n && !(family[vk.family].queueFlags & VK_QUEUE_COMPUTE_BIT))
@@ -119,8 +124,11 @@ static void open_device(void)
     VkDeviceQueueCreateInfo queues = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = vk.family,
                                       .queueCount = family[vk.family].queueCount > 1 ? 2 : 1,
                                       .pQueuePriorities = (float[]){1, 1}};
-    VkDeviceCreateInfo info = {VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &f12, .queueCreateInfoCount = 1,
-                               .pQueueCreateInfos = &queues, .enabledExtensionCount = n_names,
+    VkDeviceCreateInfo info = {VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                               &f12,
+                               .queueCreateInfoCount = 1,
+                               .pQueueCreateInfos = &queues,
+                               .enabledExtensionCount = n_names,
                                .ppEnabledExtensionNames = names};
     NEED(vkCreateDevice(vk.gpu, &info, NULL, &vk.dev));
     vkGetDeviceQueue(vk.dev, vk.family, 0, &vk.queue[0]);
@@ -205,15 +213,15 @@ static void make_pipeline(const char *folder, int how)
         perror(path), exit(1);
     fclose(f);
     for (uint32_t i = 0; i < 3; i++)
-        bindings[i] = (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1,
-                                                     VK_SHADER_STAGE_COMPUTE_BIT, NULL};
+        bindings[i] =
+            (VkDescriptorSetLayoutBinding){i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL};
     VkDescriptorSetLayoutCreateInfo sets = {
         VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, NULL,
         how == 2 || how == 3 ? VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR : 0, 3, bindings};
     VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0, how == 4 ? 32 : 8};
     NEED(vkCreateDescriptorSetLayout(vk.dev, &sets, NULL, &vk.sets));
-    VkPipelineLayoutCreateInfo layout = {VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, NULL, 0, how != 4, &vk.sets, 1,
-                                         &range};
+    VkPipelineLayoutCreateInfo layout = {
+        VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, NULL, 0, how != 4, &vk.sets, 1, &range};
     NEED(vkCreatePipelineLayout(vk.dev, &layout, NULL, &vk.layout));
     VkShaderModuleCreateInfo code = {VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, NULL, 0, bytes, words};
     NEED(vkCreateShaderModule(vk.dev, &code, NULL, &module));
@@ -233,9 +241,9 @@ static void write_set(int how, VkWriteDescriptorSet *writes, VkDescriptorBufferI
         infos[i] = (VkDescriptorBufferInfo){vk.buf[i], 0, VK_WHOLE_SIZE};
         entries[i] = (VkDescriptorUpdateTemplateEntry){
             i, 0, 1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, i * sizeof *infos, sizeof *infos};
-        writes[i] = (VkWriteDescriptorSet){VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstBinding = i,
-                                           .descriptorCount = 1, .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &infos[i]};
+        writes[i] =
+            (VkWriteDescriptorSet){VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET, .dstBinding = i, .descriptorCount = 1,
+                                   .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, .pBufferInfo = &infos[i]};
     }
     if (how < 2) {
         VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 3};
@@ -244,11 +252,17 @@ static void write_set(int how, VkWriteDescriptorSet *writes, VkDescriptorBufferI
         VkDescriptorSetAllocateInfo one = {VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO, NULL, vk.room, 1, &vk.sets};
         NEED(vkAllocateDescriptorSets(vk.dev, &one, &vk.set));
     }
-    VkDescriptorUpdateTemplateCreateInfo info = {
-        VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO, NULL, 0, 3, entries,
-        how == 3 ? VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_PUSH_DESCRIPTORS_KHR
-                 : VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET,
-        vk.sets, VK_PIPELINE_BIND_POINT_COMPUTE, vk.layout, 0};
+    VkDescriptorUpdateTemplateCreateInfo info = {VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
+                                                 NULL,
+                                                 0,
+                                                 3,
+                                                 entries,
+                                                 how == 3 ? VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_PUSH_DESCRIPTORS_KHR
+                                                          : VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET,
+                                                 vk.sets,
+                                                 VK_PIPELINE_BIND_POINT_COMPUTE,
+                                                 vk.layout,
+                                                 0};
     if (how == 1 || how == 3)
         NEED(CALL(CreateDescriptorUpdateTemplate)(vk.dev, &info, NULL, &vk.template));
     for (uint32_t i = 0; i < 3; i++)
@@ -368,13 +382,24 @@ struct signal {
     uint64_t value; /* of a timeline */
 };
 
-static void submit(VkQueue queue, VkCommandBuffer cmd, const struct signal *wait, const struct signal *then, VkFence fence)
+static void submit(VkQueue queue, VkCommandBuffer cmd, const struct signal *wait, const struct signal *then,
+                   VkFence fence)
 {
     const VkPipelineStageFlags all = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
-    VkTimelineSemaphoreSubmitInfo values = {VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, NULL, wait != NULL,
-                                            wait ? &wait->value : NULL, then != NULL, then ? &then->value : NULL};
-    VkSubmitInfo one = {VK_STRUCTURE_TYPE_SUBMIT_INFO, (wait && wait->value) || (then && then->value) ? &values : NULL,
-                        wait != NULL, wait ? &wait->semaphore : NULL, &all, 1, &cmd, then != NULL,
+    VkTimelineSemaphoreSubmitInfo values = {VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+                                            NULL,
+                                            wait != NULL,
+                                            wait ? &wait->value : NULL,
+                                            then != NULL,
+                                            then ? &then->value : NULL};
+    VkSubmitInfo one = {VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                        (wait && wait->value) || (then && then->value) ? &values : NULL,
+                        wait != NULL,
+                        wait ? &wait->semaphore : NULL,
+                        &all,
+                        1,
+                        &cmd,
+                        then != NULL,
                         then ? &then->semaphore : NULL};
     VkCommandBufferSubmitInfo what = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, NULL, cmd, 0};
     VkSemaphoreSubmitInfo w = {VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .stageMask = all}, t = w;

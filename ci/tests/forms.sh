@@ -13,6 +13,8 @@ trap 'rm -rf "$out"' EXIT
 flags="-std=gnu11 -O1 -Wall -Wextra -Wno-missing-field-initializers"
 # shellcheck disable=SC2086 # lists of words
 ${CC:-cc} $flags -o "$out/vk_forms" ci/faults/vk_forms.c -l:libvulkan.so.1
+# shellcheck disable=SC2086
+${CC:-cc} $flags -o "$out/cl_forms" ci/faults/cl_forms.c -l:libOpenCL.so.1
 glslangValidator --quiet -V --target-env vulkan1.2 -o "$out/bound.spv" ci/faults/forms.comp
 glslangValidator --quiet -V --target-env vulkan1.2 -DADDRESSES -o "$out/addresses.spv" ci/faults/forms.comp
 python3 - "$layers" "$out" "$@" <<'PY'
@@ -51,20 +53,57 @@ U1.vk-map-scratch       map
 S1.vk-early-fence       submit wait -wait=idle -wait=queue-idle -wait=event
 S4.vk-no-wait           +queues=binary submit
 S4.vk-no-wait           +queues=timeline submit
-""", "cl": ""}
-modes = {"vk": ["", "shadow", "reorder", "shadow,reorder,queues,discrete"],
-         "cl": ["", "shadow", "reorder", "shadow,reorder"]}
+""", "cl": """
+U1.cl-no-write:part=0      upload -upload=map
+U1.cl-zeros:part=0         upload -upload=map -upload=create
+U2.cl-tail-freed:part=0    upload -upload=map -upload=create
+U2.cl-staging-reused:part=0  upload -upload=map -upload=create
+U4.cl-write-cap:part=0     upload -upload=map -upload=create
+Z1.cl-write-size:part=0,bits=10 upload -upload=map -upload=create
+B5.cl-stride:part=0        upload -upload=map -upload=create
+U1.cl-no-write:part=0      +args=svm upload -upload=map -upload=create
+A2.cl-no-unmap             +upload=map buffer -buffer=host
+A3.cl-never-in             +upload=map +buffer=host queue
+A3.cl-never-back           +read=map +buffer=host queue
+S2.cl-stale-map:after=0    +read=map buffer -buffer=host
+U3.cl-no-read              read args -read=map
+U3.cl-zeros                read args -read=map
+U4.cl-read-cap             read args -read=map
+U1.cl-no-copy              move args
+U4.cl-copy-cap             move args
+S3.cl-late:every=1         queue run
+A4.cl-no-fill              args
+A4.cl-fill-zero            args
+Z1.cl-fill-size            args
+D1.cl-dropped              run args kernel queue
+D2.cl-one-group            run -run=task
+D3.cl-last-group           run -run=task
+Z2.cl-clamp-groups:limit=4 run -run=task
+D4.cl-twice                run args
+E2.cl-failed-event         run queue
+T1.cl-silent:at=1          run queue
+B1.cl-swap                 args kernel run
+B1.cl-shift                args kernel run
+B2.cl-zero-page            args kernel
+B4.cl-zero                 args kernel run
+L1.cl-freed-early          args kernel run
+C2.cl-constant-zero:option=1  build -build=binary
+A1.cl-sink:at=2,times=1    buffer -buffer=sub -buffer=host
+S1.cl-early                wait -wait=blocking
+S1.cl-early                +wait=finish read -read=map
+"""}
+modes = {"vk": ["", "shadow,reorder,queues,discrete"], "cl": ["", "shadow,reorder"]}
 
 def forms_of(api):
     """step -> its forms, as the program's own first lines say."""
     text = open(f"ci/faults/{api}_forms.c").read().split("*/")[1]
     return {step: forms.split("|") for step, forms in re.findall(r"(\w+)=((?:[\w-]+\|)+[\w-]+)", re.sub(r"\|\n \* *", "|", text))}
 
-def run(job):
+def run(job, layered=True):
     api, forms, mode, fault = job
     layer = {"VK_ADD_LAYER_PATH": layers, "VK_INSTANCE_LAYERS": "VK_LAYER_GPULADDER_fault"} if api == "vk" else \
             {"OPENCL_LAYERS": f"{layers}/libgpuladder_fault_cl.so"}
-    env = os.environ | layer | {"GPULADDER_MODE": mode, "GPULADDER_FAULT": fault}
+    env = os.environ | (layer if layered else {}) | {"GPULADDER_MODE": mode, "GPULADDER_FAULT": fault}
     try:
         r = subprocess.run([f"{out}/{api}_forms", out, *forms], env=env, capture_output=True, text=True, timeout=60)
         return job, r.returncode, (r.stdout + r.stderr).strip()
@@ -93,6 +132,9 @@ with concurrent.futures.ThreadPoolExecutor(2) as pool:
             absent.add(f"{api} {' '.join(forms)}: {text}")
             continue
         ok = (status == 1 and text.startswith("wrong")) or "-4" in text.split() if fault else (status == 0 and text == "right")
+        if not ok and not fault and run((api, forms, mode, fault), False)[1:] != (0, "right"):
+            absent.add(f"{api} {' '.join(forms)}: wrong without the layer, too: a defect of this driver")
+            continue
         passed, failed = passed + ok, failed + (not ok)
         if not ok:
             print(f"not ok forms: {api} {' '.join(forms)} mode={mode} fault={fault}: status {status}, {text[:200]}")
