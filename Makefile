@@ -127,6 +127,7 @@ bench: all
 faults: all
 	@ci/faults/decorator.sh $(B)/gpuladder
 	@ci/faults/layers.sh $(B)/gpuladder
+	@bash ci/tests/forms.sh $(B)/gpuladder --all
 	@ci/faults/drivers.sh $(B)/gpuladder
 exam: all
 	@$(B)/gpuladder exam -j 2 --clean 3 --baseline cases/expect/known.txt

@@ -3,7 +3,7 @@
 # The layers of faults over programs that are none of ours: one vector addition per API, in every form that the API has for
 # each of its steps (ci/faults/vk_forms.c, cl_forms.c). With no fault on it is right in every form and every mode; with a
 # fault on that one of its steps can meet it is wrong in every form of that step.
-# usage: forms.sh GPULADDER [vk|cl]
+# usage: forms.sh GPULADDER [--all] [vk|cl]    --all: every mode by itself, too, and forms that meet each other
 set -eu
 layers=$(realpath "$(dirname "$1")/layers")
 shift
@@ -19,7 +19,9 @@ glslangValidator --quiet -V --target-env vulkan1.2 -o "$out/bound.spv" ci/faults
 glslangValidator --quiet -V --target-env vulkan1.2 -DADDRESSES -o "$out/addresses.spv" ci/faults/forms.comp
 python3 - "$layers" "$out" "$@" <<'PY'
 import concurrent.futures, itertools, os, re, subprocess, sys
-layers, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:] or ["vk", "cl"]
+layers, out, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
+everything = "--all" in wanted
+wanted = [w for w in wanted if w != "--all"] or ["vk", "cl"]
 
 # A fault, and the steps in each form of which it strikes, with what else is needed; -step=form: not in this one.
 faults = {"vk": """
@@ -92,7 +94,8 @@ A1.cl-sink:at=2,times=1    buffer -buffer=sub -buffer=host
 S1.cl-early                wait -wait=blocking
 S1.cl-early                +wait=finish read -read=map
 """}
-modes = {"vk": ["", "shadow,reorder,queues,discrete"], "cl": ["", "shadow,reorder"]}
+modes = {"vk": ["", "shadow", "reorder", "queues,discrete", "shadow,reorder,queues,discrete"],
+         "cl": ["", "shadow", "reorder", "shadow,reorder"]}
 
 def forms_of(api):
     """step -> its forms, as the program's own first lines say."""
@@ -110,24 +113,27 @@ def run(job, layered=True):
     except subprocess.TimeoutExpired:
         return job, 124, "does not end"
 
+def given(forms, *words):
+    """What the program is told: not the first form of a step, which it takes by itself."""
+    return tuple(w for w in words if forms[w.split("=")[0]][0] != w.split("=")[1])
+
 jobs = []
 for api in wanted:
     forms = forms_of(api)
-    for mode in modes[api]:
-        jobs += [(api, (f"{step}={form}",), mode, "") for step in forms for form in forms[step]]
-    # forms that meet each other
+    for mode in modes[api] if everything else modes[api][-1:]:
+        jobs += [(api, given(forms, f"{step}={form}"), mode, "") for step in forms for form in forms[step]]
     jobs += [(api, pair, modes[api][-1], "") for pair in itertools.combinations(
-        [f"{step}={all_[-1]}" for step, all_ in forms.items()], 2)]
+        [f"{step}={all_[-1]}" for step, all_ in forms.items()], 2) if everything]
     for line in faults[api].split("\n"):
         fault, *rest = line.split() or [""]
-        given = [w[1:] for w in rest if w[0] == "+"]
+        also = [w[1:] for w in rest if w[0] == "+"]
         for step in (w for w in rest if w[0] not in "+-"):
-            jobs += [(api, (*given, f"{step}={form}"), "", fault) for form in forms[step] if f"-{step}={form}" not in rest]
+            jobs += [(api, given(forms, *also, f"{step}={form}"), "queues" if api == "vk" else "", fault) for form in forms[step] if f"-{step}={form}" not in rest]
 
 passed = failed = 0
 absent = set()
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
-    for (api, forms, mode, fault), status, text in pool.map(run, jobs):
+    for (api, forms, mode, fault), status, text in pool.map(run, dict.fromkeys(jobs)):
         if status == 77:
             absent.add(f"{api} {' '.join(forms)}: {text}")
             continue
