@@ -73,7 +73,11 @@ void lad_observe_api(struct lad_point *p, const char *doing)
     const struct lad_fail *f = &p->gpu->fail;
     const char *call = lad_printf(p->arena, "%s (%s)", f->call, f->code);
     if (f->early) {
-        lad_see(p, strcmp(f->call, "vkDeviceWaitIdle") ? LAD_OBS_WAIT_EARLY : LAD_OBS_EARLY, NULL, 0);
+        lad_see(p,
+                !strcmp(f->call, "vkDeviceWaitIdle") ? LAD_OBS_EARLY
+                : !strncmp(f->call, "vk", 2)         ? LAD_OBS_WAIT_EARLY
+                                                     : LAD_OBS_LATE,
+                NULL, 0);
         return;
     }
     lad_see(p,

@@ -152,6 +152,10 @@ void lad_cl_cache_save(const char *key, const unsigned char *binary, size_t byte
 
 /* ---- dispatch.c ---------------------------------------------------------------------------------------------- */
 
+/* Releases the event. */
+bool lad_cl_read_is_over(struct lad_dev *, cl_event, const char *call, const void *data, size_t bytes,
+                         struct lad_fail *);
+
 extern const struct lad_backend lad_backend_opencl;
 
 #endif

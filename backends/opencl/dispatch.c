@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#define OUTLAST_NS 10000000000ull /* how long a read that has returned may go on */
 enum { SPIN_NS = 200000, MOST_SLEEP_NS = 1000000, ALIVE_NS = 500000000 };
 
 /* ---- events of a queue --------------------------------------------------------------------------------------- */
@@ -321,6 +322,31 @@ static bool poll_event(cl_event event, uint64_t timeout_ns, cl_int *status)
         nanosleep(&(struct timespec){0, (long)sleep_ns}, NULL);
     }
     return true;
+}
+
+/* A blocking read has returned. Where its event says that it is not complete, what comes after the return tells. */
+bool lad_cl_read_is_over(struct lad_dev *dev, cl_event event, const char *call, const void *data, size_t bytes,
+                         struct lad_fail *fail)
+{
+    cl_int status = get_status(event);
+    void *seen = status > CL_COMPLETE ? malloc(bytes) : NULL;
+    if (seen) {
+        memcpy(seen, data, bytes);
+        lad_cl.Flush(dev->queue[0].queue);
+    }
+    bool over = status <= CL_COMPLETE || poll_event(event, OUTLAST_NS, &status);
+    bool same = !seen || !memcmp(seen, data, bytes);
+    free(seen);
+    lad_cl.ReleaseEvent(event);
+    if (over && same && status == CL_COMPLETE)
+        return true;
+    lad_cl_fail(fail, call, status < 0 ? status : CL_SUCCESS, "%s",
+                !over  ? "it returned, and its event never completes"
+                : same ? "it succeeded, and its event ended with this status"
+                       : "it returned before its event was complete, and the data came later");
+    fail->early = over && !same;
+    fail->timeout = !over;
+    return false;
 }
 
 /* OpenCL has no word for a lost device short of CL_DEVICE_NOT_AVAILABLE: after a command that failed, see whether the

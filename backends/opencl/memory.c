@@ -126,9 +126,13 @@ bool lad_cl_buf_read(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, 
     cl_command_queue q = dev->queue[0].queue;
     if (!bytes)
         return true;
-    cl_int rc = buf->svm ? lad_cl.EnqueueSVMMemcpy(q, CL_TRUE, data, buf->svm + offset, bytes, 0, NULL, NULL)
-                         : lad_cl.EnqueueReadBuffer(q, buf->object, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
-    return rc == CL_SUCCESS || lad_cl_fail(fail, buf->svm ? "clEnqueueSVMMemcpy" : "clEnqueueReadBuffer", rc, NULL);
+    const char *call = buf->svm ? "clEnqueueSVMMemcpy" : "clEnqueueReadBuffer";
+    cl_event event;
+    cl_int rc = buf->svm ? lad_cl.EnqueueSVMMemcpy(q, CL_TRUE, data, buf->svm + offset, bytes, 0, NULL, &event)
+                         : lad_cl.EnqueueReadBuffer(q, buf->object, CL_TRUE, offset, bytes, data, 0, NULL, &event);
+    if (rc != CL_SUCCESS)
+        return lad_cl_fail(fail, call, rc, NULL);
+    return lad_cl_read_is_over(dev, event, call, data, bytes, fail);
 }
 
 void *lad_cl_map(struct lad_dev *dev, struct lad_buf *buf, bool write, struct lad_fail *fail)

@@ -527,6 +527,35 @@ static void test_builds(void)
     cl->buf_destroy(dev, buf);
 }
 
+static __typeof__(lad_cl.EnqueueReadBuffer) real_read;
+
+static cl_int CL_API_CALL read_at_once(cl_command_queue q, cl_mem b, cl_bool wait, size_t at, size_t bytes, void *to,
+                                       cl_uint n, const cl_event *list, cl_event *event)
+{
+    (void)wait;
+    return real_read(q, b, CL_FALSE, at, bytes, to, n, list, event);
+}
+
+/* A blocking read that does not block, of what a kernel still computes. */
+static void test_read_returns_early(void)
+{
+    struct lad_kernel *k = make_own(&spin);
+    struct lad_buf *buf = make_buffer(256, LAD_MEM_DEVICE);
+    uint32_t s[3] = {20000}, data[64] = {0};
+    struct lad_dispatch d = {k, {16, 1, 1}, .binds = &(struct lad_bind){buf}, .scalars = s};
+    MUST(k && buf && plant(buf, 64) && cl->dispatch(dev, &d, &fail));
+    real_read = lad_cl.EnqueueReadBuffer;
+    lad_cl.EnqueueReadBuffer = read_at_once;
+    bool ok = cl->buf_read(dev, buf, 4, data + 1, 252, &fail);
+    lad_cl.EnqueueReadBuffer = real_read;
+    CU_ASSERT(ok || (fail.early && !fail.timeout && !fail.lost)); /* a device may compute inside the call */
+    CU_ASSERT(data[1] == 0xC0DE0001u && data[63] == 0xC0DE003Fu); /* and by now it is here */
+    printf("(%s) ", ok ? "it blocked" : fail.text);
+    MUST(cl->wait(dev, deadline_ns, &fail));
+    cl->kernel_destroy(dev, k);
+    cl->buf_destroy(dev, buf);
+}
+
 /* Last of all, for it gives the device up with work in flight: some seconds of it, found by trying. */
 static void test_deadline(void)
 {
@@ -582,6 +611,7 @@ int main(void)
                                            {"addresses", test_addresses},
                                            {"long batch", test_long_batch},
                                            {"no workgroups", test_empty},
+                                           {"a read returns early", test_read_returns_early},
                                            {"build failure", test_build_failure},
                                            {"program cache", test_cache},
                                            {"builds", test_builds},
