@@ -46,6 +46,13 @@ static const struct {
     {"run.crash host.cured never-free.same", "B2", 'o', "Z3"},
     {"case.struct output.is-other-buffer witness.ran-all input.right never-free.same", "B5", 'd', ""},
     {"api.lost run.lost kernel-log.driver kernel-log.fault case.dispatches", "B2", 'o', "T1"},
+    {"witness.ran-all markers.after-lost output.right markers.never later.landed repeat.same copied-end.same",
+     "E2", 'd', ""},
+    {"witness.ran-all markers.after-lost output.right markers.never later.landed repeat.same", "E2", 'o', ""},
+    {"witness.ran-all markers.after-lost output.right markers.late later.landed repeat.same", "S1", 'd', ""},
+    {"witness.never-ran markers.lost markers.late witness.late output.all-canary again.right", "S1", 'd', ""},
+    {"output.all-zero plant.zero plant.fresh-lost markers.lost markers.never later.lost sum.right", "U3", 'd', ""},
+    {"input.changed input.of-other again.keeps witness.ran-all case.dispatches", "U2", 'd', ""},
     {"witness.count-twice output.doubled markers.landed", "D4", 'd', ""},
     {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary "
      "markers.landed",

@@ -471,7 +471,7 @@ bool lad_is_casualty(const struct lad_record *); /* went with the device that an
 
 enum lad_where { LAD_WHERE_HERE, LAD_WHERE_FRESH, LAD_WHERE_HOST, LAD_WHERE_OTHER };
 struct lad_change {
-    bool none, wait_each, zeros, direct, one_queue, device_memory, coherent, bound_too, scaled, half;
+    bool none, wait_each, zeros, direct, one_queue, device_memory, coherent, bound_too, scaled, half, copied_end;
 };
 struct lad_experiment {
     const char *name, *words;

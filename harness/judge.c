@@ -192,12 +192,32 @@ uint32_t lad_point_sum_words(const void *data, uint32_t n)
     return sum;
 }
 
-/* What the device itself says that the buffer holds (kernels/checksum.k), so that four bytes have to come back whole.
- */
-bool lad_point_sum(struct lad_point *p, struct lad_buf *buf, uint64_t offset, uint32_t n, uint32_t *sum)
+static bool put_words(struct lad_point *p, struct lad_buf *buf, enum lad_mem mem, uint32_t *words, size_t bytes)
+{
+    void *to = mem == LAD_MEM_DEVICE ? NULL : lad_gpu_map(p->gpu, buf, true);
+    if (mem == LAD_MEM_DEVICE)
+        return lad_gpu_plant(p->gpu, buf, 0, words, bytes);
+    if (to)
+        memcpy(to, words, bytes);
+    return to && lad_gpu_unmap(p->gpu, buf);
+}
+
+static bool get_words(struct lad_point *p, struct lad_buf *buf, enum lad_mem mem, uint32_t *words, size_t bytes)
+{
+    const void *from = mem == LAD_MEM_DEVICE ? NULL : lad_gpu_map(p->gpu, buf, false);
+    if (mem == LAD_MEM_DEVICE)
+        return lad_gpu_read(p->gpu, buf, 0, words, bytes);
+    if (from)
+        memcpy(words, from, bytes);
+    return from && lad_gpu_unmap(p->gpu, buf);
+}
+
+/* The two words of the sum come back by way of this memory. */
+static bool sum_into(struct lad_point *p, struct lad_buf *buf, uint64_t offset, uint32_t n, enum lad_mem mem,
+                     uint32_t *sum)
 {
     struct lad_kernel_desc desc;
-    struct lad_buf_desc pair = {.bytes = 65536}; /* a wrong kernel in its place must do no harm */
+    struct lad_buf_desc pair = {.bytes = 65536, .mem = mem}; /* a wrong kernel in its place must do no harm */
     uint32_t scalars[3] = {n, 0, 1}, words[2] = {0, 0};
     struct lad_buf *out = lad_gpu_buf(p->gpu, &pair);
     memset(&desc, 0, sizeof desc);
@@ -208,13 +228,23 @@ bool lad_point_sum(struct lad_point *p, struct lad_buf *buf, uint64_t offset, ui
     struct lad_dispatch d = {.groups = {(n + 63) / 64, 1, 1}, .binds = binds, .scalars = scalars};
     enum lad_drop drop = p->gpu->drop;
     p->gpu->drop = LAD_DROP_NONE; /* an instrument, not the case */
-    bool ok = out && lad_gpu_plant(p->gpu, out, 0, words, sizeof words) && (d.kernel = lad_gpu_kernel(p->gpu, &desc)) &&
-              lad_gpu_dispatch(p->gpu, &d) && lad_gpu_wait(p->gpu) &&
-              lad_gpu_read(p->gpu, out, 0, words, sizeof words) && words[1] == n;
+    bool ok = out && put_words(p, out, mem, words, sizeof words) && (d.kernel = lad_gpu_kernel(p->gpu, &desc)) &&
+              lad_gpu_dispatch(p->gpu, &d) && lad_gpu_wait(p->gpu) && get_words(p, out, mem, words, sizeof words) &&
+              words[1] == n;
     p->gpu->drop = drop;
     lad_gpu_free(p->gpu, out);
     *sum = words[0];
     return ok;
+}
+
+/* What the device itself says that the buffer holds (kernels/checksum.k), so that four bytes have to come back whole:
+ * by the read that all buffers take, or where that fails through a mapping, without any transfer. */
+bool lad_point_sum(struct lad_point *p, struct lad_buf *buf, uint64_t offset, uint32_t n, uint32_t *sum)
+{
+    const uint64_t *cap = p->gpu->info.cap;
+    return sum_into(p, buf, offset, n, LAD_MEM_DEVICE, sum) ||
+           (cap[LAD_CAP_MEM_COHERENT] && sum_into(p, buf, offset, n, LAD_MEM_COHERENT, sum)) ||
+           (!cap[LAD_CAP_MEM_COHERENT] && cap[LAD_CAP_MEM_MAPPED] && sum_into(p, buf, offset, n, LAD_MEM_MAPPED, sum));
 }
 
 /* An instrument that contradicts everything else is tried on what is known. */
@@ -373,21 +403,24 @@ static void read_again(struct lad_point *p, const struct lad_expect *e, struct l
     }
 }
 
+static void wait_idle(struct lad_point *p)
+{
+    struct timespec idle = {.tv_nsec = 30000000};
+    nanosleep(&idle, NULL);
+    if (!lad_gpu_finish(p->gpu))
+        lad_observe_api(p, "waiting for everything");
+}
+
 /* A buffer that is wrong is read once more in other ways: it parts the work from the view of it. */
 static void look_again(struct lad_point *p)
 {
-    struct timespec idle = {.tv_nsec = 30000000};
-    bool waited = false;
+    wait_idle(p);
+    lad_point_look_late(p);
     for (size_t i = 0; i < p->r->n_seen && i < p->c->n_expects; i++) {
         struct lad_obj *o = lad_point_obj(p, p->r->seen[i].name);
         if (!p->r->seen[i].n_wrong)
             continue;
         if (p->data[o - p->obj].n <= ASKED_ELEMENTS) {
-            if (!waited)
-                nanosleep(&idle, NULL);
-            waited = true;
-            if (!lad_gpu_finish(p->gpu))
-                lad_observe_api(p, "waiting for everything");
             if (p->r->seen[i].n_checked == p->r->seen[i].n &&
                 is_right(p, &p->c->expects[i], &p->data[o - p->obj], p->data[o - p->obj].after))
                 lad_observe(p->arena, p->r, LAD_OBS_LATE, o->buf->name, 0);

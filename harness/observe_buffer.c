@@ -268,6 +268,29 @@ static int64_t find_input_shift(const unsigned char *wanted, const unsigned char
     return 0;
 }
 
+/* What was sent to another buffer, from its beginning on: its data, or what was planted there before. */
+static bool is_of_other(const struct lad_point *p, size_t i)
+{
+    uint64_t bytes = p->obj[i].bytes;
+    bool found = false;
+    for (size_t k = 0; !found && k < p->n; k++) {
+        const struct lad_obj *o = &p->obj[k];
+        uint64_t whole = o->front + o->total, n = bytes < whole ? bytes : whole;
+        uint64_t head = bytes < o->bytes ? bytes : o->bytes;
+        uint32_t tag = LAD_TAG + (uint32_t)k;
+        if (k == i || n < 64)
+            continue;
+        unsigned char *sent = lad_point_memory(whole);
+        lad_canary_fill(o->buf->role != LAD_OUTPUT ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, sent, whole, 0 - o->front / 4);
+        if (o->front)
+            memcpy(sent, &tag, sizeof tag);
+        found = (o->front && !memcmp(p->data[i].after, sent, n)) ||
+                (head >= 64 && o->buf->role != LAD_OUTPUT && !memcmp(p->data[i].after, p->data[k].before, head));
+        free(sent);
+    }
+    return found;
+}
+
 bool lad_observe_input(struct lad_point *p, size_t i)
 {
     int64_t shift;
@@ -318,6 +341,8 @@ bool lad_observe_input(struct lad_point *p, size_t i)
         lad_see(p, LAD_OBS_IN_SHIFTED, o->buf->name, shift);
     else
         lad_see(p, LAD_OBS_IN_CHANGED, o->buf->name, (int64_t)bad_from);
+    if (is_of_other(p, i))
+        lad_see(p, LAD_OBS_IN_OF_OTHER, o->buf->name, 0);
     free(planted);
     free(host);
     return false;

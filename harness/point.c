@@ -377,6 +377,7 @@ static bool make_buffers(struct lad_point *p)
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
     struct lad_buf_desc witness = {.bytes = bytes + LAD_W_SLACK}, marker = {.bytes = sizeof markers};
     lad_canary_fill(LAD_CANARY_DEVICE, markers, sizeof markers, 0);
+    markers[3] = LAD_MARKER + 1; /* to be copied, where no fill is to write it */
     if (has_commands(p->c) &&
         (!(p->marker = lad_gpu_buf(p->gpu, &marker)) || !lad_gpu_plant(p->gpu, p->marker, 0, markers, sizeof markers)))
         return lad_point_api_failed(p, "planting the markers");

@@ -86,6 +86,8 @@ void lad_observe_extents(struct lad_point *, const struct lad_extent *small, con
 
 /* recheck.c: a failed run's buffers and witness tried once more in other ways; what they held is lost */
 void lad_point_recheck(struct lad_point *);
+/* Markers and witnesses that were missing, once more: call it after an idle wait, before anything else runs. */
+void lad_point_look_late(struct lad_point *);
 bool lad_point_copy(struct lad_point *, struct lad_buf *, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to);
 
 /* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs

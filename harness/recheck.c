@@ -54,6 +54,27 @@ static void recheck_witness(struct lad_point *p)
     free(second);
 }
 
+static bool is_planted(const uint32_t *words, size_t slot)
+{
+    return words[slot * LAD_W_WORDS] == lad_canary_word(LAD_CANARY_DEVICE, slot * LAD_W_WORDS);
+}
+
+void lad_point_look_late(struct lad_point *p)
+{
+    size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
+    uint32_t marks[2] = {0}, *words = lad_point_memory(bytes + 4);
+    bool lost = lad_observed(p->r, LAD_OBS_M_LOST) || lad_observed(p->r, LAD_OBS_M_AFTER_LOST);
+    if (lost && lad_gpu_read(p->gpu, p->marker, 0, marks, sizeof marks))
+        lad_observe(p->arena, p->r,
+                    marks[0] == LAD_MARKER && marks[1] == LAD_MARKER + 1 ? LAD_OBS_M_LATE : LAD_OBS_M_NEVER, NULL, 0);
+    bool read = p->witness && lad_gpu_read(p->gpu, p->witness, 0, words, bytes);
+    for (size_t i = 0; read && i < p->n_ran; i++)
+        if (is_planted(p->words, i) && words[i * LAD_W_WORDS] == LAD_W_MAGIC_VALUE)
+            lad_observe(p->arena, p->r, LAD_OBS_W_LATE,
+                        lad_printf(p->arena, "dispatch %zu (%s)", i + 1, p->ran[i].desc->source->name), 0);
+    free(words);
+}
+
 static uint32_t stamp(size_t buffer, uint64_t word)
 {
     return 0xB0000000u | (uint32_t)buffer << 20 | ((uint32_t)word & 0xFFFFFu);
@@ -109,13 +130,12 @@ static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, c
     if (other && !is_shared(p, k, at, second, at - shift))
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_STALE, name, 0);
     else if (other)
-        lad_observe(
-            p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
-            lad_printf(p->arena, "buffers %s and %s", name,
-                       from == FRESH    ? "a new one"
-                       : from == MARKER ? "that of the markers"
-                                        : p->obj[from].buf->name),
-            (int64_t)shift);
+        lad_observe(p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
+                    lad_printf(p->arena, "buffers %s and %s", name,
+                               from == FRESH    ? "a new one"
+                               : from == MARKER ? "that of the markers"
+                                                : p->obj[from].buf->name),
+                    (int64_t)shift);
     else if (zero == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
     else if (host == n)

@@ -244,8 +244,12 @@ static bool do_step(struct lad_point *p, const struct lad_step *s, uint32_t repe
 
 static bool mark(struct lad_point *p, uint32_t i)
 {
-    return !p->marker ||
-           (lad_gpu_barrier(p->gpu) && lad_gpu_fill(p->gpu, p->marker, i * 4, 4, LAD_MARKER + i) &&
+    if (!p->marker)
+        return true;
+    bool copied = i && p->change.copied_end;
+    return (lad_gpu_barrier(p->gpu) &&
+            (copied ? lad_gpu_copy(p->gpu, p->marker, 12, p->marker, i * 4, 4)
+                    : lad_gpu_fill(p->gpu, p->marker, i * 4, 4, LAD_MARKER + i)) &&
             lad_gpu_barrier(p->gpu)) ||
            lad_point_api_failed(p, "recording a marker");
 }

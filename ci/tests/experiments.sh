@@ -47,6 +47,12 @@ go host table-22 --inject D1.dropped
 check "a case without a size says that it has none" about 't["whole-groups"]["result"] == "no" and "no size" in t["whole-groups"]["text"]'
 go host thread-id-1d --inject D3.last-group:min=2
 check "a remainder at a larger size" about 'any(o["name"] == "larger.rest" for o in r["obs"])'
+go host nonce-echo --inject E2.half-batch
+check "a batch that ends early: what is missing never comes, whatever command it is" about \
+    't["copied-end"]["result"] == "same" and any(o["name"] == "markers.never" for o in r["obs"]) and (r["diagnosis"]["cause"], r["diagnosis"]["sure"]) == ("E2", "decided")'
+go host nonce-echo --inject S1.early-wait
+check "a wait that ends early: what is missing comes later" about \
+    'any(o["name"] == "markers.late" for o in r["obs"]) and any(o["name"] == "witness.late" for o in r["obs"]) and r["diagnosis"]["cause"] == "S1"'
 go host table-22 --inject I2.one-missing
 check "no experiment is made twice" about 'len(t) == len(r.get("trial", []))'
 echo "[99999999.000000] NVRM: Xid (PCI:0000:01:00): 31, pid=7" >"$tmp/kmsg"
