@@ -281,7 +281,8 @@ static bool is_of_other(const struct lad_point *p, size_t i)
         if (k == i || n < 64)
             continue;
         unsigned char *sent = lad_point_memory(whole);
-        lad_canary_fill(o->buf->role != LAD_OUTPUT ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, sent, whole, 0 - o->front / 4);
+        lad_canary_fill(o->buf->role == LAD_OUTPUT ? LAD_CANARY_DEVICE : LAD_CANARY_INPUT, sent, whole,
+                        0 - o->front / 4);
         if (o->front)
             memcpy(sent, &tag, sizeof tag);
         found = (o->front && !memcmp(p->data[i].after, sent, n)) ||
