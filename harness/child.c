@@ -3,7 +3,7 @@
  * Worker processes: the only fork, exec, kill and wait of the program. The parent's single thread sleeps in one poll()
  * over the pipes of all of them; SIGCHLD and the user's signals wake it through a pipe of their own.
  */
-#include "harness.h"
+#include "flight.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +35,7 @@ struct lad_child {
     bool closing; /* it closed its record pipe; the deadline is for its end */
     bool ended, told;
     struct lad_child_end end;
+    struct lad_flight *flight;
     char *text; /* answers read and not yet handed out: text[taken .. n_text) */
     size_t n_text, room, taken, searched;
     uint64_t n_printed;
@@ -136,7 +137,8 @@ static const char **make_environment(const char *const *extra)
     return list;
 }
 
-static int spawn(pid_t *pid, const char *const *args, const char *const *extra, int in, int answers, int prints)
+static int spawn(pid_t *pid, const char *const *args, const char *const *extra, int in, int answers, int prints,
+                 int flight)
 {
     const char *argv[16] = {"gpuladder"};
     for (size_t i = 0; args[i] && i < LAD_N(argv) - 2; i++)
@@ -149,6 +151,8 @@ static int spawn(pid_t *pid, const char *const *args, const char *const *extra, 
     posix_spawn_file_actions_adddup2(&files, prints, 1);
     posix_spawn_file_actions_adddup2(&files, prints, 2);
     posix_spawn_file_actions_adddup2(&files, answers, 3);
+    if (flight >= 0)
+        posix_spawn_file_actions_adddup2(&files, flight, LAD_FLIGHT_FD);
     posix_spawnattr_init(&attr);
     sigemptyset(&set);
     posix_spawnattr_setsigmask(&attr, &set);
@@ -169,15 +173,19 @@ struct lad_child *lad_child_start(const char *const *args, const char *const *en
     int ends[6] = {-1, -1, -1, -1, -1, -1};
     int *in = ends, *answers = ends + 2, *prints = ends + 4;
     pid_t pid = -1;
-    int error = 0;
+    int error = 0, fd;
+    struct lad_flight *flight = lad_flight_create(&fd);
     if (!prepare() || !make_pipe(in) || !make_pipe(answers) || !make_pipe(prints))
         error = errno;
     else
-        error = spawn(&pid, args, env, in[0], answers[1], prints[1]);
+        error = spawn(&pid, args, env, in[0], answers[1], prints[1], flight ? fd : -1);
+    if (fd >= 0)
+        close(fd);
     close(in[0]);
     close(answers[1]);
     close(prints[1]);
     if (error) {
+        lad_flight_destroy(flight);
         close(in[1]);
         close(answers[0]);
         close(prints[0]);
@@ -192,6 +200,7 @@ struct lad_child *lad_child_start(const char *const *args, const char *const *en
     c->answers = answers[0];
     c->prints = prints[0];
     c->end.exit_code = -1;
+    c->flight = flight;
     fcntl(c->in, F_SETFL, O_NONBLOCK);
     fcntl(c->answers, F_SETFL, O_NONBLOCK);
     fcntl(c->prints, F_SETFL, O_NONBLOCK);
@@ -399,6 +408,11 @@ const struct lad_child_end *lad_child_end(const struct lad_child *c)
     return &c->end;
 }
 
+const struct lad_flight *lad_child_flight(const struct lad_child *c)
+{
+    return c->flight;
+}
+
 const char *lad_child_output(struct lad_arena *arena, struct lad_child *c, uint64_t *bytes)
 {
     drain_prints(c);
@@ -437,6 +451,7 @@ void lad_child_destroy(struct lad_child **child)
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
+    lad_flight_destroy(c->flight);
     free(c->text);
     free(c);
     *child = NULL;

@@ -248,6 +248,17 @@ static const struct call *find_call(const char *name, size_t n)
     return NULL;
 }
 
+static const char *call_of(const struct call *c, const char *device)
+{
+    return !strncmp(device, "vk", 2) ? c->vulkan : !strncmp(device, "cl", 2) ? c->opencl : c->wrapper;
+}
+
+const char *lad_call_names(const char *call, const char *device)
+{
+    const struct call *c = find_call(call, strlen(call));
+    return c ? call_of(c, device) : NULL;
+}
+
 /* The entry points to look at: of the words without condition, and of those whose condition holds, by the API. */
 static const char *say_calls(struct lad_arena *arena, const struct lad_record *r, const struct row *row)
 {
@@ -260,9 +271,7 @@ static const char *say_calls(struct lad_arena *arena, const struct lad_record *r
                 condition = i + 1;
         if (!condition || holds(arena, r, p, condition - 1, &about, NULL, NULL)) {
             const struct call *c = find_call(p + condition, n - condition);
-            const char *more = !strncmp(device, "vk", 2)   ? c->vulkan
-                               : !strncmp(device, "cl", 2) ? c->opencl
-                                                           : c->wrapper;
+            const char *more = call_of(c, device);
             if (*more && (!list || !lad_has_word(list, more)))
                 list = list ? lad_printf(arena, "%s %s", list, more) : more;
         }

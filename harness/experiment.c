@@ -107,10 +107,30 @@ static void compare_edges(struct lad_arena *arena, struct lad_record *record, co
         lad_observe(arena, record, LAD_OBS_EDGE_GROWS, a->name, (int64_t)times);
 }
 
+/* The two kernels that stand in for the case: what is kept is all that they say. */
+static void end_arguments(struct lad_arena *arena, struct lad_record *record, const struct lad_record *r,
+                          struct lad_trial *t)
+{
+    size_t before = record->n_obs;
+    bool plain = false;
+    for (size_t i = 0; i < r->n_obs; i++) {
+        if (!strncmp(r->obs[i].name, "arguments.", 10))
+            lad_observe(arena, record, lad_obs_find(r->obs[i].name), r->obs[i].on, r->obs[i].value);
+        plain = plain || (!strcmp(r->obs[i].name, lad_obs_name(LAD_OBS_CRASH_KERNEL)) && r->obs[i].value == 1);
+    }
+    if (lad_observed(r, LAD_OBS_CRASH_KERNEL))
+        lad_observe(arena, record, plain ? LAD_OBS_ARGS_BUFFERS_DIE : LAD_OBS_ARGS_SCALARS_DIE, NULL, 0);
+    t->text = record->n_obs > before ? "" : "in a new process two small kernels came to no end";
+    t->result = record->n_obs > before ? "changed" : "no";
+    for (size_t i = before; i < record->n_obs; i++)
+        t->text = lad_printf(arena, "%s%s%s", t->text, *t->text ? "; " : "", lad_obs_text(arena, &record->obs[i]));
+}
+
 static void keep_findings(struct lad_arena *arena, struct lad_record *record, const struct lad_experiment *e,
                           const struct lad_record *r)
 {
-    static const enum lad_obs_name kept[] = {LAD_OBS_BOUND_RIGHT, LAD_OBS_BOUND_WRONG};
+    static const enum lad_obs_name kept[] = {LAD_OBS_BOUND_RIGHT, LAD_OBS_BOUND_WRONG, LAD_OBS_FIRST_LANDED,
+                                            LAD_OBS_FIRST_LOST};
     for (size_t i = 0; i < r->n_obs; i++)
         for (size_t k = 0; k < LAD_N(kept); k++)
             if (!strcmp(r->obs[i].name, lad_obs_name(kept[k])))
@@ -154,6 +174,10 @@ void lad_experiment_end(struct lad_arena *arena, struct lad_record *record, cons
     *t = (struct lad_trial){.name = e->name, .result = "no", .time_ns = time_ns};
     if (r->status == LAD_STATUS_SKIP || r->status == LAD_STATUS_MISSING) {
         t->text = lad_printf(arena, "%s: cannot be made, %s", e->words, r->message ? r->message : "it came to no end");
+        return;
+    }
+    if (e->change.arguments) {
+        end_arguments(arena, record, r, t);
         return;
     }
     if (r->status == LAD_STATUS_PASS && e->cured == LAD_OBS_FILL_CURED && wants_zeros(record)) {

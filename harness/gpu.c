@@ -73,8 +73,11 @@ bool lad_gpu_open(struct lad_gpu *gpu, const struct lad_backend *backend, size_t
     if (backend->abi != LAD_BACKEND_ABI)
         return refuse(gpu, "open", "backend has ABI %llu, this program was built for %llu", backend->abi,
                       LAD_BACKEND_ABI);
+    lad_flight_enter(LAD_CALL_OPEN, NULL);
     gpu->dev = backend->open(index, begin(gpu));
+    lad_flight_leave(gpu->dev);
     gpu->open_ns = lad_now_ns() - start;
+    lad_flight_opened();
     return gpu->dev;
 }
 
@@ -90,6 +93,7 @@ struct lad_kept {
 
 void lad_gpu_close(struct lad_gpu *gpu)
 {
+    lad_flight_enter(LAD_CALL_CLOSE, NULL);
     for (struct lad_kept *k = gpu->kept, *next; k; k = next) {
         next = k->next;
         gpu->backend->kernel_destroy(gpu->dev, k->kernel);
@@ -99,6 +103,7 @@ void lad_gpu_close(struct lad_gpu *gpu)
         gpu->backend->close(gpu->dev);
     gpu->kept = NULL;
     gpu->dev = NULL;
+    lad_flight_leave(true);
 }
 
 /* Memory that drivers hold for kernels that nobody asks for any more makes every later one slower to build. */
@@ -107,11 +112,13 @@ void lad_gpu_trim(struct lad_gpu *gpu)
     struct lad_kept **at = &gpu->kept, *k;
     for (int n = 0; *at && n < MOST_KEPT; n++)
         at = &(*at)->next;
+    lad_flight_enter(LAD_CALL_FREE, NULL);
     while (!gpu->n_recorded && (k = *at)) {
         *at = k->next;
         gpu->backend->kernel_destroy(gpu->dev, k->kernel);
         free(k);
     }
+    lad_flight_leave(true);
 }
 
 struct lad_kernel *lad_gpu_kernel(struct lad_gpu *gpu, const struct lad_kernel_desc *desc)
@@ -132,7 +139,9 @@ struct lad_kernel *lad_gpu_kernel(struct lad_gpu *gpu, const struct lad_kernel_d
         gpu->fail.unsupported = true;
         return NULL;
     }
+    lad_flight_enter(LAD_CALL_BUILD, desc->source->name);
     struct lad_kernel *kernel = gpu->backend->kernel_create(gpu->dev, desc, begin(gpu));
+    lad_flight_leave(kernel);
     struct lad_kept *k = kernel ? malloc(sizeof *k) : NULL;
     if (!k)
         return NULL;
@@ -146,13 +155,19 @@ struct lad_buf *lad_gpu_buf(struct lad_gpu *gpu, const struct lad_buf_desc *desc
     begin(gpu);
     if (desc->bytes == 0 || desc->mem >= LAD_MEM_COUNT)
         return refuse(gpu, "buf_create", "%llu bytes of memory kind %llu", desc->bytes, desc->mem), NULL;
-    return gpu->backend->buf_create(gpu->dev, desc, &gpu->fail);
+    lad_flight_enter(LAD_CALL_CREATE, NULL);
+    struct lad_buf *buf = gpu->backend->buf_create(gpu->dev, desc, &gpu->fail);
+    lad_flight_leave(buf);
+    return buf;
 }
 
 void lad_gpu_free(struct lad_gpu *gpu, struct lad_buf *buf)
 {
-    if (gpu->dev)
-        gpu->backend->buf_destroy(gpu->dev, buf);
+    if (!gpu->dev)
+        return;
+    lad_flight_enter(LAD_CALL_FREE, NULL);
+    gpu->backend->buf_destroy(gpu->dev, buf);
+    lad_flight_leave(true);
 }
 
 static bool idle(struct lad_gpu *gpu)
@@ -162,7 +177,10 @@ static bool idle(struct lad_gpu *gpu)
 
 bool lad_gpu_plant(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, const void *data, size_t bytes)
 {
-    return idle(gpu) && (!bytes || gpu->backend->buf_write(gpu->dev, buf, offset, data, bytes, begin(gpu)));
+    if (!idle(gpu))
+        return false;
+    lad_flight_enter(LAD_CALL_WRITE, NULL);
+    return lad_flight_leave(!bytes || gpu->backend->buf_write(gpu->dev, buf, offset, data, bytes, begin(gpu)));
 }
 
 bool lad_gpu_upload(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, const void *data, size_t bytes)
@@ -172,7 +190,18 @@ bool lad_gpu_upload(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, c
 
 bool lad_gpu_read(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, void *data, size_t bytes)
 {
-    return idle(gpu) && (!bytes || gpu->backend->buf_read(gpu->dev, buf, offset, data, bytes, begin(gpu)));
+    if (!idle(gpu))
+        return false;
+    lad_flight_enter(LAD_CALL_READ, NULL);
+    return lad_flight_leave(!bytes || gpu->backend->buf_read(gpu->dev, buf, offset, data, bytes, begin(gpu)));
+}
+
+static const char *name_of(const struct lad_gpu *gpu, const struct lad_kernel *kernel)
+{
+    const struct lad_kept *k = gpu->kept;
+    while (k && k->kernel != kernel)
+        k = k->next;
+    return k ? k->desc.source->name : NULL;
 }
 
 bool lad_gpu_dispatch(struct lad_gpu *gpu, const struct lad_dispatch *d)
@@ -188,7 +217,8 @@ bool lad_gpu_dispatch(struct lad_gpu *gpu, const struct lad_dispatch *d)
     if (dropped(gpu, LAD_DROP_DISPATCH))
         return true;
     gpu->n_recorded++;
-    return gpu->backend->dispatch(gpu->dev, d, &gpu->fail);
+    lad_flight_enter(LAD_CALL_DISPATCH, name_of(gpu, d->kernel));
+    return lad_flight_leave(gpu->backend->dispatch(gpu->dev, d, &gpu->fail));
 }
 
 bool lad_gpu_fill(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, uint64_t bytes, uint32_t word)
@@ -200,7 +230,8 @@ bool lad_gpu_fill(struct lad_gpu *gpu, struct lad_buf *buf, uint64_t offset, uin
         return true;
     if (gpu->backend->fill) {
         gpu->n_recorded++;
-        return gpu->backend->fill(gpu->dev, buf, offset, bytes, word, &gpu->fail);
+        lad_flight_enter(LAD_CALL_FILL, NULL);
+        return lad_flight_leave(gpu->backend->fill(gpu->dev, buf, offset, bytes, word, &gpu->fail));
     }
     uint32_t block[1024];
     for (size_t i = 0; i < LAD_N(block); i++)
@@ -221,7 +252,8 @@ bool lad_gpu_copy(struct lad_gpu *gpu, struct lad_buf *src, uint64_t src_offset,
         return true;
     if (gpu->backend->copy) {
         gpu->n_recorded++;
-        return gpu->backend->copy(gpu->dev, src, src_offset, dst, dst_offset, bytes, &gpu->fail);
+        lad_flight_enter(LAD_CALL_COPY, NULL);
+        return lad_flight_leave(gpu->backend->copy(gpu->dev, src, src_offset, dst, dst_offset, bytes, &gpu->fail));
     }
     char block[65536];
     for (uint64_t done = 0, n; done < bytes; done += n) {
@@ -247,7 +279,10 @@ bool lad_gpu_case_copy(struct lad_gpu *gpu, struct lad_buf *src, uint64_t src_of
 
 bool lad_gpu_barrier(struct lad_gpu *gpu)
 {
-    return !gpu->n_recorded || !gpu->backend->barrier || gpu->backend->barrier(gpu->dev, begin(gpu));
+    if (!gpu->n_recorded || !gpu->backend->barrier)
+        return true;
+    lad_flight_enter(LAD_CALL_BARRIER, NULL);
+    return lad_flight_leave(gpu->backend->barrier(gpu->dev, begin(gpu)));
 }
 
 static uint64_t time_left(const struct lad_gpu *gpu)
@@ -260,21 +295,26 @@ bool lad_gpu_wait(struct lad_gpu *gpu)
 {
     gpu->n_recorded = 0;
     memset(&gpu->times, 0, sizeof gpu->times);
-    if (!gpu->backend->wait(gpu->dev, time_left(gpu), begin(gpu)))
+    lad_flight_enter(LAD_CALL_WAIT, NULL);
+    if (!lad_flight_leave(gpu->backend->wait(gpu->dev, time_left(gpu), begin(gpu))))
         return false;
     return !gpu->timed || !gpu->backend->times || gpu->backend->times(gpu->dev, &gpu->times);
 }
 
 bool lad_gpu_submit(struct lad_gpu *gpu)
 {
-    return !gpu->backend->submit || gpu->backend->submit(gpu->dev, begin(gpu));
+    if (!gpu->backend->submit)
+        return true;
+    lad_flight_enter(LAD_CALL_SUBMIT, NULL);
+    return lad_flight_leave(gpu->backend->submit(gpu->dev, begin(gpu)));
 }
 
 bool lad_gpu_finish(struct lad_gpu *gpu)
 {
     if (!gpu->backend->finish)
         return lad_gpu_wait(gpu);
-    return gpu->backend->finish(gpu->dev, begin(gpu));
+    lad_flight_enter(LAD_CALL_FINISH, NULL);
+    return lad_flight_leave(gpu->backend->finish(gpu->dev, begin(gpu)));
 }
 
 void *lad_gpu_map(struct lad_gpu *gpu, struct lad_buf *buf, bool write)
@@ -287,10 +327,14 @@ void *lad_gpu_map(struct lad_gpu *gpu, struct lad_buf *buf, bool write)
         gpu->fail.unsupported = true;
         return NULL;
     }
-    return gpu->backend->map(gpu->dev, buf, write, &gpu->fail);
+    lad_flight_enter(LAD_CALL_MAP, NULL);
+    void *map = gpu->backend->map(gpu->dev, buf, write, &gpu->fail);
+    lad_flight_leave(map);
+    return map;
 }
 
 bool lad_gpu_unmap(struct lad_gpu *gpu, struct lad_buf *buf)
 {
-    return gpu->backend->unmap(gpu->dev, buf, begin(gpu));
+    lad_flight_enter(LAD_CALL_UNMAP, NULL);
+    return lad_flight_leave(gpu->backend->unmap(gpu->dev, buf, begin(gpu)));
 }

@@ -435,6 +435,7 @@ char *lad_obs_text(struct lad_arena *, const struct lad_obs *); /* in words */
 void lad_observe(struct lad_arena *, struct lad_record *, enum lad_obs_name, const char *on, int64_t value);
 bool lad_observed(const struct lad_record *, enum lad_obs_name);
 const char *lad_case_uses(struct lad_arena *, const struct lad_case *); /* for lad_record.uses; observe.c */
+void lad_observe_kind(struct lad_arena *, const struct lad_case *, struct lad_record *); /* what kind of case it is */
 
 enum lad_sure { LAD_SURE_OPEN, LAD_SURE_LIKELY, LAD_SURE_DECIDED };
 struct lad_why {
@@ -455,6 +456,7 @@ struct lad_why {
 };
 /* False for records that there is nothing to say about (passed, skipped, blocked ...). */
 bool lad_diagnose(struct lad_arena *, const struct lad_record *, struct lad_why *);
+const char *lad_call_names(const char *call, const char *device); /* entry points of the device's API, or NULL */
 /* A line of diagnose.def that means nothing, in words, or NULL: for the tests. */
 const char *lad_diagnose_flaw(struct lad_arena *);
 
@@ -471,7 +473,8 @@ bool lad_is_casualty(const struct lad_record *); /* went with the device that an
 
 enum lad_where { LAD_WHERE_HERE, LAD_WHERE_FRESH, LAD_WHERE_HOST, LAD_WHERE_OTHER };
 struct lad_change {
-    bool none, wait_each, zeros, direct, one_queue, device_memory, coherent, bound_too, scaled, half, copied_end;
+    bool none, wait_each, zeros, direct, one_queue, device_memory, coherent, bound_too, scaled, half, copied_end, arguments,
+        first_fill;
 };
 struct lad_experiment {
     const char *name, *words;
@@ -544,12 +547,37 @@ void lad_child_wait(uint64_t until_ns);
 /* The next piece of news, without waiting. The line is valid until the next call; an end comes once and last. */
 enum lad_child_event lad_child_next(struct lad_child *, const char **line);
 const struct lad_child_end *lad_child_end(const struct lad_child *);
+const struct lad_flight *lad_child_flight(const struct lad_child *); /* NULL: it has none */
 /* What it printed since the last call, the middle left out where it is long; NULL for nothing. Arena NULL: forgets it. */
 const char *lad_child_output(struct lad_arena *, struct lad_child *, uint64_t *bytes);
 const char *lad_signal_name(int number); /* "SIGSEGV" */
 /* From here on SIGINT, SIGTERM and SIGHUP only end lad_child_wait (the second one kills); which came, else 0. */
 void lad_catch_signals(void);
 int lad_caught_signal(void);
+
+/* ---- flight.c: what a worker was at when it died or hung; flight.h has the memory that it shares with its parent ---- */
+
+struct lad_flight;
+/* Calls into a backend, by the names of diagnose.def. */
+#define LAD_FLIGHT_CALLS(X)                                                                                             \
+    X(NONE, "") X(OPEN, "open") X(CLOSE, "close") X(CREATE, "create") X(FREE, "free") X(WRITE, "write") X(READ, "read")   \
+    X(MAP, "map") X(UNMAP, "flush") X(BUILD, "build") X(DISPATCH, "dispatch") X(FILL, "fill") X(COPY, "copy")            \
+    X(BARRIER, "barrier") X(SUBMIT, "submit") X(WAIT, "wait") X(FINISH, "finish")
+#define LAD_CALL(sym, name) LAD_CALL_##sym,
+enum lad_flight_call { LAD_FLIGHT_CALLS(LAD_CALL) LAD_CALL_COUNT };
+#undef LAD_CALL
+/* In the worker. Without lad_flight_record they write where nobody looks. */
+void lad_flight_record(int fd); /* takes the descriptor; from now on fatal signals are written down, too */
+void lad_flight_case(void);     /* a case begins */
+void lad_flight_opened(void);   /* a device was opened: code that comes later is a kernel's */
+void lad_flight_enter(enum lad_flight_call, const char *kernel); /* kernel: NULL where there is none */
+bool lad_flight_leave(bool ok); /* returns ok */
+void lad_flight_buffer(const char *name); /* which the calls from here on are about; NULL: none */
+/* In the parent. */
+struct lad_flight *lad_flight_create(int *fd); /* the caller closes fd; NULL, perhaps with an fd, where it cannot be made */
+void lad_flight_destroy(struct lad_flight *);
+/* Adds to the record of a case that did not come to its end what its worker was at; NULL: not known. */
+void lad_flight_tell(struct lad_arena *, const struct lad_flight *, const char *device, struct lad_record *);
 
 /* ---- outcome.c: what a case came to, seen from the parent ----------------------------------------------------- */
 

@@ -13,6 +13,7 @@ static bool read_back(struct lad_point *p)
     for (size_t i = 0; i < p->n; i++) {
         struct lad_obj *o = &p->obj[i];
         void *after = p->data[i].after;
+        lad_flight_buffer(o->buf->name);
         lad_canary_fill(LAD_CANARY_HOST, (char *)after - o->front, o->front + o->total, 0 - o->front / 4);
         if (o->buf->mem == LAD_MEM_DEVICE) {
             if (!lad_gpu_read(p->gpu, o->gpu, 0, (char *)after - o->front, o->front + o->total))
@@ -26,6 +27,7 @@ static bool read_back(struct lad_point *p)
         if (!lad_gpu_unmap(p->gpu, o->gpu))
             return lad_point_api_failed(p, "unmapping");
     }
+    lad_flight_buffer(NULL);
     size_t bytes = p->n_dispatches * LAD_W_WORDS * 4;
     if (p->witness)
         lad_canary_fill(LAD_CANARY_HOST, p->words, bytes, 0);
@@ -465,8 +467,13 @@ void lad_point_judge(struct lad_point *p)
                    sizeof ran.groups);
         if (p->change.half) /* each half has a grid of its own */
             continue;
+        uint64_t place = i * LAD_W_WORDS + LAD_W_MAGIC;
+        const uint32_t *magic = &p->words[place], mark = lad_canary_word(LAD_CANARY_HOST, place);
+        bool unread = *magic == mark;
         lad_witness_check(p->arena, p->words, i, &ran, p->r);
         lad_observe_witness(p, i, &ran);
+        if (unread && __atomic_load_n(magic, __ATOMIC_RELAXED) != mark)
+            lad_observe(p->arena, p->r, LAD_OBS_LATE, "the witness", 0);
     }
     check_surroundings(p);
     check_markers(p);

@@ -115,8 +115,8 @@ static const char **keep_layer(struct lad_lab *lab, size_t *n)
 
 static bool has_layer(const struct lad_lab *lab)
 {
-    const char *faults = getenv("GPULADDER_FAULT");
-    return lab->record->layer || (faults && *faults);
+    const char *faults = getenv("GPULADDER_FAULT"), *mode = getenv("GPULADDER_MODE");
+    return lab->record->layer || (faults && *faults) || (mode && *mode);
 }
 
 static bool start_experiment(struct lad_lab *lab, const struct lad_experiment *e)
@@ -229,6 +229,7 @@ static void attend(struct lad_lab *lab, const char *line)
     if (!line && !lab->ending) {
         const struct lad_child_end *end = lad_child_end(lab->child);
         lab->got = lad_record_end(lab->arena, end, lad_now_ns() - lab->start_ns, NULL);
+        lad_flight_tell(lab->arena, lad_child_flight(lab->child), lab->target->slug, &lab->got);
         none.message = lad_printf(lab->arena, "a new process did not get as far as its devices: %s", lab->got.message);
         take(lab, lab->sent ? &lab->got : &none);
     } else if (!line) {

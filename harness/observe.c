@@ -132,7 +132,7 @@ static void observe_kernel(struct lad_arena *arena, struct lad_record *r, const 
         lad_observe(arena, r, LAD_OBS_HAS_STAGES, NULL, 0);
 }
 
-static void observe_case(struct lad_arena *arena, const struct lad_case *c, struct lad_record *r)
+void lad_observe_kind(struct lad_arena *arena, const struct lad_case *c, struct lad_record *r)
 {
     size_t dispatches = 0, before = 0;
     for (size_t i = 0; i < c->n_steps; i++) {
@@ -185,7 +185,7 @@ static void observe_binding(struct lad_point *p, const struct lad_step *s, const
 void lad_observe_case(struct lad_point *p)
 {
     int64_t n = 0;
-    observe_case(p->arena, p->c, p->r);
+    lad_observe_kind(p->arena, p->c, p->r);
     for (const struct lad_step *s = p->c->steps; s < p->c->steps + p->c->n_steps; s++) {
         n += s->kind == LAD_STEP_DISPATCH;
         for (size_t i = 0; i < s->n_args; i++)
@@ -197,7 +197,7 @@ const char *lad_case_uses(struct lad_arena *arena, const struct lad_case *c)
 {
     struct lad_record r = {0};
     char *words = "";
-    observe_case(arena, c, &r);
+    lad_observe_kind(arena, c, &r);
     for (size_t i = 0; i < r.n_obs; i++)
         if (!lad_has_word(words, r.obs[i].name + strlen("case.")))
             words = lad_printf(arena, "%s%s%s", words, *words ? " " : "", r.obs[i].name + strlen("case."));

@@ -190,6 +190,7 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
         memset(o->host, 0xA5, whole); /* not what a run before left there: that may be right */
     }
     struct lad_buf_desc desc = {whole, b->mem, b->address, o->host};
+    lad_flight_buffer(b->name);
     o->gpu = lad_gpu_buf(p->gpu, &desc);
     if (!o->gpu)
         return lad_point_api_failed(
@@ -202,6 +203,7 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
 void lad_point_free(struct lad_point *p)
 {
     for (size_t i = 0; i < p->n; i++) {
+        lad_flight_buffer(p->obj[i].buf->name);
         lad_gpu_free(p->gpu, p->obj[i].gpu);
         free(p->obj[i].host);
         if (p->data[i].before)
@@ -210,6 +212,7 @@ void lad_point_free(struct lad_point *p)
             free((char *)p->data[i].after - p->obj[i].front);
         free(p->data[i].written);
     }
+    lad_flight_buffer(NULL);
     lad_gpu_free(p->gpu, p->witness);
     lad_gpu_free(p->gpu, p->marker);
     p->witness = p->marker = NULL;
@@ -313,6 +316,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
     uint64_t whole = o->front + o->total;
     char *start = (char *)d->before - o->front;
     uint32_t tag = LAD_TAG + (uint32_t)i;
+    lad_flight_buffer(o->buf->name);
     lad_canary_fill(input ? LAD_CANARY_INPUT : LAD_CANARY_DEVICE, start, whole, 0 - o->front / 4);
     if (o->front)
         memcpy(start, &tag, sizeof tag);
@@ -371,6 +375,7 @@ static bool make_buffers(struct lad_point *p)
     for (size_t i = 0; i < p->n; i++)
         if (!fill_buffer(p, i))
             return false;
+    lad_flight_buffer(NULL);
     for (size_t i = 0; i < p->c->n_steps; i++)
         p->n_dispatches += p->c->steps[i].kind == LAD_STEP_DISPATCH;
     uint32_t markers[4];

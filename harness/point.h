@@ -90,6 +90,10 @@ void lad_point_recheck(struct lad_point *);
 void lad_point_look_late(struct lad_point *);
 bool lad_point_copy(struct lad_point *, struct lad_buf *, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to);
 
+/* arguments.c: instead of the case, two kernels that show whether buffers and scalars arrive */
+bool lad_point_arguments(struct lad_point *);
+void lad_point_first_fill(struct lad_point *); /* ahead of the case: does the first command of a process land? */
+
 /* experiment.c: runs a failed case again, each time with one thing changed, and writes down what came out. `run` runs
  * it at one value into p->r; false: the device takes no more work. */
 void lad_experiments(struct lad_point *, struct lad_record *, bool (*run)(struct lad_point *, int64_t));

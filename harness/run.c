@@ -240,6 +240,9 @@ static void end_worker(struct runner *r, struct lane *l, const char *garbage)
     struct lad_record got = lad_record_end(r->arena, end, l->sent ? get_limit_ns(r, l->sent) : START_NS, garbage);
     got.output = lad_child_output(r->arena, l->child, &got.output_bytes);
     got.time_ns = lad_now_ns() - l->sent_ns;
+    lad_flight_tell(r->arena, lad_child_flight(l->child), l->device->slug, &got);
+    if (l->sent)
+        lad_observe_kind(r->arena, l->sent, &got);
     switch (l->state) {
     case LANE_CASE: {
         const char *id = l->at->id;

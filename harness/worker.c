@@ -5,7 +5,7 @@
  */
 #include "../backends/layers/decorator.h"
 #include "../backends/layers/inject.h"
-#include "harness.h"
+#include "flight.h"
 #include "registry.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -239,6 +239,7 @@ static void run_case(struct worker *w, json_t *want)
         .exit_code = -1,
         .tries = 1,
     };
+    lad_flight_case();
     const struct lad_case *c = find_case(w, text_of(want, "file"), r.id);
     const struct lad_probe *probe = c ? lad_probe_find(c->probe) : NULL;
     w->gpu.fail = (struct lad_fail){0};
@@ -291,6 +292,7 @@ int lad_worker_main(int argc, char **argv)
     if (getppid() != atoi(argv[4]))
         return LAD_EXIT_HARNESS; /* it died before the line above */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+    lad_flight_record(LAD_FLIGHT_FD);
     setvbuf(stdout, NULL, _IOLBF, 0);
     w.backend = strcmp(argv[2], "plugin") ? lad_backend_find(argv[2]) : load_plugin(argv[3], &fail);
     if (!w.backend && !fail.call[0])

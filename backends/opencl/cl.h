@@ -155,6 +155,7 @@ void lad_cl_cache_save(const char *key, const unsigned char *binary, size_t byte
 /* Releases the event. */
 bool lad_cl_read_is_over(struct lad_dev *, cl_event, const char *call, const void *data, size_t bytes,
                          struct lad_fail *);
+void lad_cl_be_patient(struct lad_dev *); /* behind every wait: where an experiment asks for it, once more and longer */
 
 extern const struct lad_backend lad_backend_opencl;
 

@@ -117,6 +117,7 @@ bool lad_cl_buf_write(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset,
         return true;
     cl_int rc = buf->svm ? lad_cl.EnqueueSVMMemcpy(q, CL_TRUE, buf->svm + offset, data, bytes, 0, NULL, NULL)
                          : lad_cl.EnqueueWriteBuffer(q, buf->object, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    lad_cl_be_patient(dev);
     return rc == CL_SUCCESS || lad_cl_fail(fail, buf->svm ? "clEnqueueSVMMemcpy" : "clEnqueueWriteBuffer", rc, NULL);
 }
 
@@ -132,6 +133,7 @@ bool lad_cl_buf_read(struct lad_dev *dev, struct lad_buf *buf, uint64_t offset, 
                          : lad_cl.EnqueueReadBuffer(q, buf->object, CL_TRUE, offset, bytes, data, 0, NULL, &event);
     if (rc != CL_SUCCESS)
         return lad_cl_fail(fail, call, rc, NULL);
+    lad_cl_be_patient(dev);
     return lad_cl_read_is_over(dev, event, call, data, bytes, fail);
 }
 

@@ -299,6 +299,18 @@ static bool is_over(struct lad_dev *dev, const char *call, struct lad_fail *fail
     return false;
 }
 
+/* An experiment: is it only that waits return too early? */
+static void be_patient(struct lad_dev *dev)
+{
+    static int n_pauses;
+    const char *patience = getenv("GPULADDER_PATIENCE");
+    if (!patience || !*patience)
+        return;
+    dev->fn.vkDeviceWaitIdle(dev->handle);
+    long pause_ms = n_pauses++ < 16 ? strtol(patience, NULL, 10) : 0;
+    nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL);
+}
+
 bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail)
 {
     uint64_t start = now_ns();
@@ -311,6 +323,7 @@ bool lad_vk_wait(struct lad_dev *dev, uint64_t timeout_ns, struct lad_fail *fail
         if (result != VK_SUCCESS)
             return lost(dev, fail, "vkWaitForFences", result);
     }
+    be_patient(dev);
     return is_over(dev, "vkWaitForFences", fail);
 }
 

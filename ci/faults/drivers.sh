@@ -15,7 +15,7 @@ for api in vk cl; do
     if [ -n "${SICK:-}" ]; then
         cp "$SICK/libsick_$api.so" "$out"
     else
-        ${CC:-cc} -shared -fPIC -O1 -Wall -Wextra -Werror -o "$out/libsick_$api.so" ci/icds/sick_$api.c -ldl
+        ${CC:-cc} -shared -fPIC -O1 -Wall -Wextra -Werror -o "$out/libsick_$api.so" ci/icds/sick_$api.c -ldl -lpthread
     fi
 done
 echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "'"$out"'/libsick_vk.so", "api_version": "1.3.0"}}' >"$out/sick.json"

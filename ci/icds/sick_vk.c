@@ -3,9 +3,11 @@
  * replaced by those of the defects that GPULADDER_SICK names (blank-separated). None of them is one of the faults of
  * the layers. One device a process. */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <vulkan/vulkan.h>
 #include "sick.h"
 
@@ -189,19 +191,113 @@ static void VKAPI_CALL sick_vkCmdDispatchIndirect(VkCommandBuffer c, VkBuffer b,
         NEXT(vkCmdDispatchIndirect)(c, b, at);
 }
 
-/* lost: from the 13th submission on nothing runs, and all is well. idle-fifth: every fifth carries nothing. */
+/* early, early-all: work takes 300 ms, and fences do not wait for it; early-all: nor do idle waits. Whoever would touch
+ * what it uses waits, as where a driver knows what is in use. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    VkQueue queue;
+    VkCommandBuffer commands[16];
+    uint32_t n;
+    int busy;
+} slow = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+
+static void *work_slowly(void *unused)
+{
+    VkSubmitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = slow.n, .pCommandBuffers = slow.commands};
+    usleep(300000);
+    pthread_mutex_lock(&slow.lock);
+    NEXT(vkQueueSubmit)(slow.queue, 1, &info, VK_NULL_HANDLE);
+    NEXT(vkQueueWaitIdle)(slow.queue);
+    slow.busy = 0;
+    pthread_cond_broadcast(&slow.done);
+    pthread_mutex_unlock(&slow.lock);
+    return unused;
+}
+
+static void settle(void)
+{
+    pthread_mutex_lock(&slow.lock);
+    while (slow.busy)
+        pthread_cond_wait(&slow.done, &slow.lock);
+    pthread_mutex_unlock(&slow.lock);
+}
+
+static int start_slowly(VkQueue q, uint32_t n, const VkSubmitInfo *info)
+{
+    pthread_t thread;
+    if (!(sick("early") || sick("early-all")) || n != 1 || info->commandBufferCount > 16)
+        return 0;
+    settle();
+    slow.queue = q;
+    slow.n = info->commandBufferCount;
+    memcpy(slow.commands, info->pCommandBuffers, slow.n * sizeof *slow.commands);
+    slow.busy = 1;
+    return !pthread_create(&thread, NULL, work_slowly, NULL) && !pthread_detach(thread);
+}
+
+static VkResult VKAPI_CALL sick_vkDeviceWaitIdle(VkDevice d)
+{
+    if (!sick("early-all"))
+        settle();
+    return NEXT(vkDeviceWaitIdle)(d);
+}
+
+static VkResult VKAPI_CALL sick_vkBeginCommandBuffer(VkCommandBuffer c, const VkCommandBufferBeginInfo *info)
+{
+    settle();
+    return NEXT(vkBeginCommandBuffer)(c, info);
+}
+
+static void VKAPI_CALL sick_vkFreeMemory(VkDevice d, VkDeviceMemory m, const VkAllocationCallbacks *a)
+{
+    settle();
+    NEXT(vkFreeMemory)(d, m, a);
+}
+
+static void VKAPI_CALL sick_vkDestroyBuffer(VkDevice d, VkBuffer b, const VkAllocationCallbacks *a)
+{
+    settle();
+    NEXT(vkDestroyBuffer)(d, b, a);
+}
+
+static VkResult VKAPI_CALL sick_vkResetDescriptorPool(VkDevice d, VkDescriptorPool p, VkDescriptorPoolResetFlags flags)
+{
+    settle();
+    return NEXT(vkResetDescriptorPool)(d, p, flags);
+}
+
+static void VKAPI_CALL sick_vkDestroyPipeline(VkDevice d, VkPipeline p, const VkAllocationCallbacks *a)
+{
+    settle();
+    NEXT(vkDestroyPipeline)(d, p, a);
+}
+
+static void VKAPI_CALL sick_vkDestroyDevice(VkDevice d, const VkAllocationCallbacks *a)
+{
+    settle();
+    NEXT(vkDestroyDevice)(d, a);
+}
+
+/* lost: from the 13th submission on nothing runs, and all is well; lost-second: from the second. idle-fifth: every
+ * fifth carries nothing. */
 static VkResult VKAPI_CALL sick_vkQueueSubmit(VkQueue q, uint32_t n, const VkSubmitInfo *info, VkFence fence)
 {
     static unsigned submits;
     VkSubmitInfo empty[16];
     submits++;
-    if (n > 16 || !((sick("lost") && submits > 12) || (sick("idle-fifth") && submits % 5 == 0)))
+    if (n > 16 || !((sick("lost") && submits > 12) || (sick("lost-second") && submits > 1) ||
+                    (sick("idle-fifth") && submits % 5 == 0) || start_slowly(q, n, info)))
         return NEXT(vkQueueSubmit)(q, n, info, fence);
     for (uint32_t i = 0; i < n; i++) {
         empty[i] = info[i];
         empty[i].commandBufferCount = 0;
     }
-    return NEXT(vkQueueSubmit)(q, n, empty, fence);
+    pthread_mutex_lock(&slow.lock);
+    VkResult r = NEXT(vkQueueSubmit)(q, n, empty, fence);
+    pthread_mutex_unlock(&slow.lock);
+    return r;
 }
 
 static VkResult VKAPI_CALL sick_vkWaitForFences(VkDevice d, uint32_t n, const VkFence *fences, VkBool32 all,
@@ -223,7 +319,9 @@ static PFN_vkVoidFunction find(const char *name)
         ROW(vkCmdFillBuffer),       ROW(vkCmdPushConstants),     ROW(vkCreateShaderModule),
         ROW(vkCreateComputePipelines), ROW(vkUpdateDescriptorSets), ROW(vkCmdDispatch),
         ROW(vkCmdDispatchIndirect), ROW(vkQueueSubmit),          ROW(vkWaitForFences),
-        ROW(vkGetDeviceProcAddr)};
+        ROW(vkDeviceWaitIdle),      ROW(vkBeginCommandBuffer),   ROW(vkFreeMemory),
+        ROW(vkDestroyBuffer),       ROW(vkResetDescriptorPool),  ROW(vkDestroyPipeline),
+        ROW(vkDestroyDevice),       ROW(vkGetDeviceProcAddr)};
 #undef ROW
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].name, name))

@@ -47,6 +47,8 @@ static void check_floors(struct lad_point *p)
 /* Runs at one value into p->r; true unless nothing more can be done on this device. */
 static bool run_point(struct lad_point *p, int64_t sweep)
 {
+    if (p->change.arguments)
+        return lad_point_arguments(p);
     if (lad_point_prepare(p, sweep) && lad_point_steps(p)) {
         lad_point_judge(p);
         if (p->r->status == LAD_STATUS_PASS && p->c->n_measures && !p->gpu->drop)
@@ -209,6 +211,9 @@ static void run(struct lad_gpu *gpu, const struct lad_case *c, struct lad_arena 
     p->arena = arena;
     if (gpu->trial)
         p->change = gpu->trial->change;
+    p->r = record;
+    if (p->change.first_fill)
+        lad_point_first_fill(p);
     run_sweep(p, record);
 }
 
