@@ -221,6 +221,19 @@ static void take(struct lad_lab *lab, const struct lad_record *r)
     lad_child_destroy(&lab->child);
 }
 
+/* Another width of subgroups was asked for: is it another? */
+static const char *find_width_flaw(const struct lad_lab *lab, json_t *device)
+{
+    bool asks = lab->now && strstr(lab->now->environment, "GPULADDER_SUBGROUP=");
+    struct lad_dev_info *info = lad_alloc(lab->arena, sizeof *info);
+    uint64_t width = lab->device->info.cap[LAD_CAP_SUBGROUP];
+    if (!asks || !lad_dev_info_parse(lab->arena, device, info) || info->cap[LAD_CAP_SUBGROUP] != width)
+        return NULL;
+    return width ? lad_printf(lab->arena, "the device offers no other subgroups for this than those of %llu lanes",
+                              (unsigned long long)width)
+                 : "the device does not say how wide its subgroups are";
+}
+
 static void attend(struct lad_lab *lab, const char *line)
 {
     struct lad_record none = {.status = LAD_STATUS_SKIP};
@@ -235,7 +248,11 @@ static void attend(struct lad_lab *lab, const char *line)
     } else if (!line) {
         take(lab, &lab->got);
     } else if (!lab->sent && devices && json_array_size(devices) > lab->target->index) {
-        send(lab);
+        none.message = find_width_flaw(lab, json_array_get(devices, lab->target->index));
+        if (none.message)
+            take(lab, &none);
+        else
+            send(lab);
     } else if (!lab->sent) {
         none.message = "a new process does not list the device";
         take(lab, &none);

@@ -3,6 +3,7 @@
 #include "vk.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The name without what changes between driver versions: up to the first parenthesis that is no ornament, words of
@@ -79,6 +80,7 @@ struct properties {
     VkPhysicalDeviceMaintenance3Properties maintenance3;
     VkPhysicalDeviceDriverProperties driver;
     VkPhysicalDeviceMaintenance4Properties maintenance4;
+    VkPhysicalDeviceSubgroupSizeControlProperties widths;
     VkPhysicalDevicePCIBusInfoPropertiesEXT pci;
     VkPhysicalDeviceExternalMemoryHostPropertiesEXT host;
 };
@@ -99,6 +101,7 @@ static void read_properties(struct lad_vk_phys *p, struct properties *q)
     LINK(maintenance3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, true)
     LINK(driver, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, p->knows[LAD_VK_EXT_DRIVER])
     LINK(maintenance4, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES, p->knows[LAD_VK_EXT_MAINTENANCE4])
+    LINK(widths, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES, p->knows[LAD_VK_EXT_WIDTHS])
     LINK(pci, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT, p->ext[LAD_VK_EXT_PCI])
     LINK(host, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT, p->ext[LAD_VK_EXT_HOST_POINTER])
 #undef LINK
@@ -176,6 +179,20 @@ static void describe_limits(struct lad_vk_phys *p, const struct properties *q, s
         zero(info, LAD_CAP_SUBGROUP, "no subgroup arithmetic or ballot in compute shaders");
 }
 
+/* GPULADDER_SUBGROUP asks for the narrowest or the widest subgroups that the device offers ("min", "max"). */
+static void choose_width(struct lad_vk_phys *p, const struct properties *q, struct lad_dev_info *info)
+{
+    const char *wanted = getenv("GPULADDER_SUBGROUP");
+    uint32_t narrow = q->widths.minSubgroupSize, wide = q->widths.maxSubgroupSize;
+    if (!wanted || !*wanted || !p->has.widths.subgroupSizeControl || !narrow ||
+        !(q->widths.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))
+        return;
+    p->most_subgroups = q->widths.maxComputeWorkgroupSubgroups;
+    p->width = strcmp(wanted, "min") ? wide : narrow;
+    if (info->cap[LAD_CAP_SUBGROUP])
+        info->cap[LAD_CAP_SUBGROUP] = p->width;
+}
+
 static void describe_features(const struct lad_vk_phys *p, struct lad_dev_info *info)
 {
     const struct lad_vk_features *f = &p->has;
@@ -227,6 +244,7 @@ void lad_vk_describe(struct lad_vk_phys *p, const VkPhysicalDeviceProperties *pr
     read_properties(p, &q);
     describe_identity(props, &q, info);
     describe_limits(p, &q, info);
+    choose_width(p, &q, info);
     describe_features(p, info);
     describe_memory(p, &q, info);
 }

@@ -22,6 +22,7 @@ static void choose_features(struct lad_vk_features *f, const struct lad_vk_phys 
     f->address.bufferDeviceAddress = has->address.bufferDeviceAddress;
     f->model.vulkanMemoryModel = has->model.vulkanMemoryModel;
     f->model.vulkanMemoryModelDeviceScope = has->model.vulkanMemoryModelDeviceScope;
+    f->widths.subgroupSizeControl = has->widths.subgroupSizeControl && p->width;
 }
 
 static bool create_device(struct lad_dev *dev, struct lad_fail *fail)

@@ -86,6 +86,12 @@ static bool create_pipeline(struct lad_dev *dev, const struct lad_kernel *k, VkP
                                                   .pName = "main",
                                                   .pSpecializationInfo = &special},
                                         .layout = k->layout};
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo width = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = dev->phys->width};
+    uint64_t lanes = (uint64_t)value[0] * value[1] * value[2];
+    if (dev->phys->width && lanes <= (uint64_t)dev->phys->width * dev->phys->most_subgroups)
+        info.stage.pNext = &width;
     const char *optimise = getenv("GPULADDER_OPTIMISE");
     if (optimise && !strcmp(optimise, "0"))
         info.flags |= VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION_BIT;

@@ -26,6 +26,7 @@ struct lad_vk_features {
     VkPhysicalDeviceShaderAtomicInt64Features atomic64;
     VkPhysicalDeviceBufferDeviceAddressFeatures address;
     VkPhysicalDeviceVulkanMemoryModelFeatures model;
+    VkPhysicalDeviceSubgroupSizeControlFeatures widths;
 };
 
 /* Device extensions that matter: symbol, name without "VK_", version in which it became core (0: never). */
@@ -35,6 +36,7 @@ struct lad_vk_features {
     X(ATOMIC64, "KHR_shader_atomic_int64", VK_API_VERSION_1_2)                                                         \
     X(ADDRESS, "KHR_buffer_device_address", VK_API_VERSION_1_2)                                                        \
     X(MODEL, "KHR_vulkan_memory_model", VK_API_VERSION_1_2)                                                            \
+    X(WIDTHS, "EXT_subgroup_size_control", VK_API_VERSION_1_3)                                                         \
     X(DRIVER, "KHR_driver_properties", VK_API_VERSION_1_2)                                                             \
     X(MAINTENANCE4, "KHR_maintenance4", VK_API_VERSION_1_3)                                                            \
     X(HOST_POINTER, "EXT_external_memory_host", 0)                                                                     \
@@ -58,6 +60,7 @@ struct lad_vk_phys {
     uint32_t family, n_queues, stamp_bits; /* n_queues 0: nothing computes here */
     uint64_t max_allocation, max_buffer;
     bool host_pointer;
+    uint32_t width, most_subgroups; /* of kernels to be made, and in a workgroup; 0: the device's own choice */
 };
 
 /* Of the process: the loader is opened once and one instance serves every open(). */

@@ -107,6 +107,9 @@ if has vk-llvmpipe; then
     check "a case that passes has none" about 'r["status"] == "pass" and not t'
     go vk-llvmpipe vector-multiply-scalar --inject M1.vk-fmul
     check "another device is right where a driver's compiler is wrong" about 't["host"]["result"] == "cured"'
+    go vk-llvmpipe subgroup-add --inject W3.vk-width
+    check "another width of subgroups is forced where there is one" about \
+        'all(t[n]["result"] in ("cured", "same", "changed") for n in ("narrow-subgroups", "wide-subgroups"))'
     if find /usr/share/vulkan/explicit_layer.d -iname '*khronos_validation*' 2>/dev/null | grep -q .; then
         go vk-llvmpipe no-barrier --cases "$tmp/wrong.xml" --validate
         check "--validate: what the Khronos layer says is evidence" about \
@@ -118,6 +121,9 @@ if has vk-llvmpipe; then
     fi
 fi
 if has cl-pocl; then
+    go cl-pocl local-self-test-256 --inject W1.cl-no-barrier
+    check "where no width can be forced, that is said" about \
+        't["narrow-subgroups"]["result"] == "no" and "subgroups" in t["narrow-subgroups"]["text"]'
     if find /usr/lib -name liboclgrind-rt-icd.so 2>/dev/null | grep -q .; then
         go cl-pocl outside --cases "$tmp/wrong.xml" --validate
         check "--validate: oclgrind names an access outside a buffer" about \
