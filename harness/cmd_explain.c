@@ -37,12 +37,9 @@ static void print_part(const char *lead, const char *text)
     lad_wrap(stdout, text, 11, 11);
 }
 
-/* Its look-alikes, and what parts them. */
-static void print_pairs(struct lad_arena *arena, const struct lad_class *c)
-{
-    static const struct {
-        const char *a, *b, *trial, *how;
-    } pairs[] = {
+static const struct {
+    const char *a, *b, *trial, *how;
+} pairs[] = {
 #define CAUSE(...)
 #define CALL(...)
 #define PAIR(a, b, trial, how) {a, b, trial, how},
@@ -52,7 +49,11 @@ static void print_pairs(struct lad_arena *arena, const struct lad_class *c)
 #undef CALL
 #undef PAIR
 #undef DOMAIN
-    };
+};
+
+/* Its look-alikes, and what parts them. */
+static void print_pairs(struct lad_arena *arena, const struct lad_class *c)
+{
     const char *lead = "not";
     for (size_t i = 0; i < LAD_N(pairs); i++) {
         bool first = !strcmp(pairs[i].a, c->id);
@@ -219,6 +220,16 @@ static bool explain(struct lad_arena *arena, const char *word, const struct lad_
     return found || rung || type;
 }
 
+/* The table of confusions: two causes, the experiment that parts them ("-": what the first run shows does), and how. */
+static void print_confusions(void)
+{
+    printf("causes   experiment        what parts them\n");
+    for (size_t i = 0; i < LAD_N(pairs); i++) {
+        printf("%s - %s  %-16s  ", pairs[i].a, pairs[i].b, *pairs[i].trial ? pairs[i].trial : "-");
+        lad_wrap(stdout, pairs[i].how, 27, 27);
+    }
+}
+
 static void print_contents(void)
 {
     printf("Rungs:    ");
@@ -233,7 +244,7 @@ static void print_contents(void)
     printf("Types of failure:\n");
     for (size_t i = 0; i < LAD_N(types); i++)
         printf("  %s\n", types[i].token);
-    printf("Cases: 'gpuladder list'\n");
+    printf("What parts causes that look alike: 'gpuladder explain pairs'\nCases: 'gpuladder list'\n");
 }
 
 static int run(struct lad_arena *arena, const struct lad_options *options)
@@ -248,6 +259,10 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
     for (const char **word = options->args; *word; word++) {
         if (word != options->args)
             printf("\n");
+        if (!strcmp(*word, "pairs")) {
+            print_confusions();
+            continue;
+        }
         if (explain(arena, *word, &cases))
             continue;
         const char *near = find_near(*word, &cases);
@@ -260,5 +275,5 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 
 const struct lad_command lad_command_explain = {
     "explain", "explain a rung, a case, a root cause (B4), a status or a type of failure",
-    "[RUNG|CASE|CAUSE|STATUS|TYPE...]", run,
-    "Without an argument it lists what can be explained. Public reports are named as GitHub's owner/project#number."};
+    "[RUNG|CASE|CAUSE|STATUS|TYPE|pairs...]", run,
+    "Without an argument it lists what can be explained; pairs is the table of causes that look alike. Public reports are named as GitHub's owner/project#number."};

@@ -29,5 +29,12 @@ for class in $classes; do
         bad "$class: $problem"
     fi
 done
+table=$("$tool" explain pairs)
+missing=""
+for pair in D1-U3 E2-U3 D1-E2 E2-T1 D1-T1 U3-A3 U3-S2 S1-S2 S1-S4 S3-S4 S3-A4 U1-B1 U1-B2 B1-B2 U1-A2 U1-B4 U2-M2 U4-Z2 U4-B3 \
+    Z2-B3 B4-B5 B6-D1 D2-D3 D2-Z2 D3-Z2 D2-W2 D2-C2 W1-S3 W1-W3 W1-M1 C4-M1 C1-M1 N1-A4 N1-Z3 A4-Z3 L1-Z3 I2-B1 I1-D1 E1-S2; do
+    grep -qE "^(${pair/-/ - }|${pair#*-} - ${pair%-*}) " <<<"$table" || missing="$missing $pair"
+done
+check "what parts them is said of all that are known to look alike:$missing" [ -z "$missing" ]
 check "46 root causes are listed" [ "$count" = 46 ]
 total
