@@ -276,4 +276,5 @@ static int run(struct lad_arena *arena, const struct lad_options *options)
 const struct lad_command lad_command_explain = {
     "explain", "explain a rung, a case, a root cause (B4), a status or a type of failure",
     "[RUNG|CASE|CAUSE|STATUS|TYPE|pairs...]", run,
-    "Without an argument it lists what can be explained; pairs is the table of causes that look alike. Public reports are named as GitHub's owner/project#number."};
+    "Without an argument it lists what can be explained; pairs is the table of causes that look alike. "
+    "Public reports are named as GitHub's owner/project#number."};
