@@ -121,6 +121,17 @@ static const struct {
     {"output.all-canary case.transfers-only case.fill other-fill.cured repeat.same", "A4", 'd', ""},
     {"host.same witness.ran-all output.all-other input.right", "O1", 'd', ""},
     {"sweep.limit witness.count-low", "Z2", 'd', ""},
+    {"plant.read-short", "U4", 'd', ""},
+    {"plant.read-short edge.may-wrap", "U4", 'o', "Z1"}, /* a constant end, or a remainder? */
+    {"plant.read-short edge.may-wrap edge.constant", "U4", 'd', ""},
+    {"plant.unread sweep.edge sweep.turn", "Z1", 'd', ""},
+    {"witness.never-ran markers.landed output.all-canary sweep.turn", "D1", 'o', "E2"},
+    {"output.all-other ran-on.shifted sum.lies witness.ran-all input.none", "B3", 'd', ""},
+    {"output.every sum.lies witness.ran-all input.right repeat.same", "B3", 'o', "M1"}, /* what else lies is no code */
+    {"output.every output.near witness.ran-all input.right", "N2", 'o', "M1"},
+    {"output.all-zero plant.zero mapped.shows plant.fresh-lost witness.zero", "U3", 'd', ""},
+    {"output.all-zero plant.zero plant.fill-kept plant.fill-lost plant.fresh-lost mapped.right", "A1", 'd', ""},
+    {"witness.base-lost ran-on.canary input.none output.all-other", "U1", 'o', "U2"},
     {"markers.landed later.landed", "", 'o', ""},
 };
 

@@ -46,6 +46,16 @@ static void compare(struct lad_point *p, struct lad_record *r, const char *what,
             lad_observe(p->arena, r, LAD_OBS_SIZE_4G, what, bits[i]);
 }
 
+/* A size that is taken modulo a power of two fails first where nothing is left of it. */
+static void compare_turn(struct lad_point *p, struct lad_record *r, uint64_t passed, uint64_t failed)
+{
+    for (int whole = 0; whole < 2; whole++) {
+        uint64_t around = whole ? lad_point_front(p) + LAD_REDZONE : 0, bytes = failed + around;
+        if (bytes >= 256 && !(bytes & (bytes - 1)) && passed < failed)
+            lad_observe(p->arena, r, LAD_OBS_SIZE_TURN, "transfers", (int64_t)bytes);
+    }
+}
+
 void lad_observe_edge(struct lad_point *p, struct lad_record *r)
 {
     static const enum lad_cap axes[] = {LAD_CAP_GROUPS_X, LAD_CAP_GROUPS_Y, LAD_CAP_GROUPS_Z};
@@ -61,6 +71,7 @@ void lad_observe_edge(struct lad_point *p, struct lad_record *r)
     }
     compare(p, r, lad_cap_name(LAD_CAP_BUFFER_BYTES), a.bytes, b.bytes, p->gpu->info.cap[LAD_CAP_BUFFER_BYTES]);
     compare(p, r, "elements", a.elements, b.elements, 0);
+    compare_turn(p, r, a.bytes, b.bytes);
 }
 
 /* Taken modulo a power of two: what is missing is whole turns at both sizes. */
@@ -71,6 +82,13 @@ static uint64_t find_turn(const struct lad_extent *small, const struct lad_exten
         return 0;
     uint64_t turn = (a | b) & -(a | b);
     return turn >= 16 && small->ran < turn && wide->ran < turn ? turn : 0;
+}
+
+void lad_observe_remainder(struct lad_point *p, uint64_t came, uint64_t of)
+{
+    uint64_t missing = of - came, turn = missing & -missing;
+    if (came && came < of && turn >= 16 && turn > came)
+        lad_observe(p->arena, p->r, LAD_OBS_EDGE_MAY_WRAP, "bytes", (int64_t)turn);
 }
 
 void lad_observe_extents(struct lad_point *p, const struct lad_extent *small, const struct lad_extent *wide)

@@ -129,15 +129,36 @@ static size_t find_pair(const struct group *g, const struct item **most)
     return best;
 }
 
+/* Another class than these two that fits every open failure, the one with most that speaks for it; NULL: none. */
+static const struct lad_class *find_third(const struct group *g, const struct lad_class *const pair[2])
+{
+    const struct lad_class *third = NULL;
+    unsigned most = 0;
+    for (int k = 0; k < lad_n_classes; k++) {
+        unsigned pro = 0;
+        bool all = &lad_classes[k] != pair[0] && &lad_classes[k] != pair[1];
+        for (const struct item *i = g->item; all && i < g->item + g->n; i++) {
+            all = !is_open(i) || is_candidate(i, &lad_classes[k]);
+            pro += is_open(i) ? i->standing[k].pro : 0;
+        }
+        if (all && pro > most) {
+            third = &lad_classes[k];
+            most = pro;
+        }
+    }
+    return third;
+}
+
 /* What is open between two that differ from case to case is most likely one cause: that of the pair that most are open
- * between which no case rules out; where none is, all that fit stay open between the two. */
+ * between which no case rules out, if no third fits all of them as well; where none is, all that fit stay open between
+ * the two. */
 static void close_by_common(const struct group *g)
 {
     const struct item *most = NULL;
     size_t n = 0, barred[2] = {0};
     if (find_pair(g, &most) < 2)
         return;
-    const struct lad_class *pair[2] = {most->why->cause, most->why->other};
+    const struct lad_class *pair[2] = {most->why->cause, most->why->other}, *third = find_third(g, pair);
     const struct lad_why open = *most->why;
     for (int k = 0; k < 2; k++)
         for (const struct item *i = g->item; i < g->item + g->n; i++)
@@ -146,10 +167,19 @@ static void close_by_common(const struct group *g)
     const struct lad_class *c = pair[one && barred[0]];
     for (struct item *i = g->item; i < g->item + g->n; i++)
         n += is_open(i) && (is_candidate(i, pair[0]) || is_candidate(i, pair[1]));
+    const struct lad_why rivals = {
+        .cause = c,
+        .other = third,
+        .verdict = !third ? NULL
+                          : lad_printf(g->arena, "not decided between %s and %s: each alone fits all %zu failures",
+                                       c->id, third->id, n),
+        .sentence = open.sentence};
     for (struct item *i = g->item; i < g->item + g->n; i++) {
         if (!is_open(i) || !(is_candidate(i, pair[0]) || is_candidate(i, pair[1])))
             continue;
-        if (one)
+        if (one && third)
+            leave_open(g, i, &rivals);
+        else if (one)
             close_item(
                 g, i, c, LAD_SURE_LIKELY,
                 lad_printf(g->arena, "of the two it is the only cause that fits all %zu failures of this run", n));

@@ -376,6 +376,25 @@ static bool is_right(struct lad_point *p, const struct lad_expect *e, const stru
     return true;
 }
 
+/* What the mapped view of a buffer says that reads as something else: a view that nothing came into says nothing of the
+ * buffer; one with what was planted there, or made, says that its memory is sound. */
+static enum lad_obs_name name_view(struct lad_point *p, const struct lad_expect *e, const struct lad_data *d,
+                                   const void *now, uint64_t bytes, int64_t *n)
+{
+    struct lad_oracle_in in = {p->data, p->n, &p->scope, e->with, p->gpu};
+    void *host = lad_point_memory(bytes + 4);
+    lad_canary_fill(LAD_CANARY_HOST, host, bytes & ~3ull, 0);
+    bool nothing = bytes >= 4 && !memcmp(now, host, bytes & ~3ull);
+    free(host);
+    for (uint64_t i = 0; i < d->n; i++) {
+        uint64_t bits = lad_bits(now, d->buf->type, i);
+        *n += bits && bits != lad_bits(d->after, d->buf->type, i) &&
+              (bits == lad_bits(d->before, d->buf->type, i) ||
+               lad_same(&in, d->buf->type, lad_oracle_find(e->oracle)->at(&in, d, i), bits, e->ulp));
+    }
+    return nothing ? LAD_OBS_VIA_MAP_NOTHING : *n >= 4 ? LAD_OBS_VIA_MAP_SHOWS : LAD_OBS_VIA_MAP_DIFFERS;
+}
+
 /* Other ways than the first: an idle wait before it; a copy command to another buffer on the device, read from there;
  * the same to memory that is mapped, which needs no read at all. */
 static void read_again(struct lad_point *p, const struct lad_expect *e, struct lad_obj *o)
@@ -394,7 +413,11 @@ static void read_again(struct lad_point *p, const struct lad_expect *e, struct l
         lad_canary_fill(LAD_CANARY_HOST, again, o->bytes & ~3ull, 0);
         if (i ? lad_point_copy(p, o->gpu, o->front, o->bytes, by, again) : read_as_before(p, o, again)) {
             bool same = !memcmp(again, d->after, o->bytes), right = !same && is_right(p, e, d, again);
-            lad_observe(p->arena, p->r, first[i] + (right ? 0 : same ? 1 : 2), o->buf->name, 0);
+            int64_t n = 0;
+            enum lad_obs_name name = first[i] + (right ? 0 : same ? 1 : 2);
+            if (name == LAD_OBS_VIA_MAP_DIFFERS)
+                name = name_view(p, e, d, again, o->bytes, &n);
+            lad_observe(p->arena, p->r, name, o->buf->name, n);
             lad_record_fact(p->arena, p->r, same ? '+' : '!', "buffer %s reads %s by %s", o->buf->name,
                             same    ? "the same"
                             : right ? "right"

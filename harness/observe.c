@@ -235,6 +235,10 @@ void lad_observe_results(struct lad_point *p)
         any = any || p->obj[i].buf->role == LAD_INPUT;
         inputs = lad_observe_input(p, i) && inputs;
     }
+    if (p->extent.has_bytes) {
+        lad_observe_remainder(p, p->extent.good, p->extent.bytes);
+        lad_observe_remainder(p, p->extent.good + lad_point_front(p), p->extent.whole);
+    }
     if (!any && p->n_ran)
         lad_see(p, LAD_OBS_IN_NONE, NULL, 0);
     if (any && inputs)

@@ -88,11 +88,11 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
     data[k].before = other;
     data[k].written = NULL;
     memset(other, 0, o->total);
-    if (follows(p, s, data, &p->scope))
-        if (is_tail(s) || !contradicts(p, s, data))
-            lad_see(p, is_tail(s) ? LAD_OBS_ON_ZERO_TAIL : LAD_OBS_ON_ZERO, o->buf->name, 0);
+    bool zero = follows(p, s, data, &p->scope);
+    if (zero && (is_tail(s) || !contradicts(p, s, data)))
+        lad_see(p, is_tail(s) ? LAD_OBS_ON_ZERO_TAIL : LAD_OBS_ON_ZERO, o->buf->name, 0);
     lad_canary_fill(LAD_CANARY_INPUT, other, o->bytes & ~3ull, 0);
-    if (follows(p, s, data, &p->scope))
+    if (!(zero && is_tail(s)) && follows(p, s, data, &p->scope)) /* as floats the marks are next to nothing */
         lad_see(p, LAD_OBS_ON_CANARY, o->buf->name, 0);
     if (p->data[k].written) {
         data[k].before = p->data[k].before;
@@ -334,9 +334,10 @@ bool lad_observe_input(struct lad_point *p, size_t i)
         lad_see(p, LAD_OBS_IN_ZERO, o->buf->name, 0);
     else if (d->written && !memcmp(after, d->before, bytes))
         lad_see(p, LAD_OBS_IN_OLD, o->buf->name, 0);
-    else if (!memcmp(after + bad_from, planted + bad_from, bytes - bad_from))
+    else if (!memcmp(after + bad_from, planted + bad_from, bytes - bad_from)) {
         lad_see(p, LAD_OBS_IN_CANARY_TAIL, o->buf->name, (int64_t)bad_from);
-    else if (blocks && !odd)
+        lad_observe_remainder(p, bad_from, bytes);
+    } else if (blocks && !odd)
         lad_see(p, LAD_OBS_IN_CANARY_BLOCKS, o->buf->name, 64);
     else if ((shift = find_input_shift(wanted, after, bytes)))
         lad_see(p, LAD_OBS_IN_SHIFTED, o->buf->name, shift);

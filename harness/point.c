@@ -156,6 +156,12 @@ void *lad_point_memory(size_t bytes)
     return m;
 }
 
+uint64_t lad_point_front(const struct lad_point *p)
+{
+    uint64_t align = p->gpu->info.cap[LAD_CAP_OFFSET_ALIGN];
+    return p->c->rung > LAD_OFFSET_RUNG && align && align <= 4096 ? (LAD_REDZONE + align - 1) / align * align : 0;
+}
+
 static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
 {
     struct lad_obj *o = &p->obj[p->n];
@@ -178,9 +184,7 @@ static bool make_buffer(struct lad_point *p, const struct lad_case_buf *b)
     *o = (struct lad_obj){.buf = b, .bytes = (uint64_t)count * lad_type_bytes(b->type)};
     *d = (struct lad_data){.buf = b, .n = (uint64_t)count};
     o->total = ((o->bytes + 3) & ~3ull) + LAD_REDZONE;
-    uint64_t align = p->gpu->info.cap[LAD_CAP_OFFSET_ALIGN];
-    if (p->c->rung > LAD_OFFSET_RUNG && align && align <= 4096)
-        o->front = (LAD_REDZONE + align - 1) / align * align;
+    o->front = lad_point_front(p);
     uint64_t whole = o->front + o->total;
     if (!lad_point_need(p, LAD_CAP_BUFFER_BYTES, whole))
         return false;
@@ -308,6 +312,35 @@ static bool arrives_late(struct lad_point *p, const void *wanted, const void *go
     return !memcmp(wanted, got, bytes);
 }
 
+/* A canary that reads back wrong: all of it, or from some byte on? */
+static void observe_plant(struct lad_point *p, const struct lad_obj *o, const char *wanted, const char *got)
+{
+    uint64_t whole = o->front + o->total, good = 0, unread = 0, kept = 0;
+    while (good + 4 <= whole && !memcmp(got + good, wanted + good, 4))
+        good += 4;
+    for (uint64_t at = good; at + 4 <= whole; at += 4) {
+        uint32_t word;
+        memcpy(&word, got + at, sizeof word);
+        unread += word == lad_canary_word(LAD_CANARY_HOST, at / 4 - o->front / 4);
+        kept += !memcmp(got + at, wanted + at, 4);
+    }
+    bool all = 4 * unread == whole - good;
+    lad_observe(p->arena, p->r,
+                all && good                                     ? LAD_OBS_PLANT_READ_SHORT
+                : all && arrives_late(p, wanted, got, whole)    ? LAD_OBS_LATE
+                : all                                           ? LAD_OBS_PLANT_UNREAD
+                : good && !kept                                 ? LAD_OBS_PLANT_SHORT
+                                                                : LAD_OBS_PLANT_LOST,
+                o->buf->name, (int64_t)good);
+    if (!good || kept)
+        return;
+    p->extent = (struct lad_extent){.bytes = o->bytes,
+                                    .whole = whole,
+                                    .good = good > o->front ? good - o->front : 0,
+                                    .has_bytes = true};
+    lad_observe_remainder(p, good, whole);
+}
+
 static bool fill_buffer(struct lad_point *p, size_t i)
 {
     struct lad_obj *o = &p->obj[i];
@@ -330,14 +363,7 @@ static bool fill_buffer(struct lad_point *p, size_t i)
         if (!lad_gpu_read(p->gpu, o->gpu, 0, back, whole))
             return lad_point_api_failed(p, "reading a canary back");
         if (memcmp(start, back, whole)) {
-            uint32_t word;
-            memcpy(&word, d->after, sizeof word); /* never beyond: a redzone stands behind */
-            bool unread = word == lad_canary_word(LAD_CANARY_HOST, 0);
-            lad_observe(p->arena, p->r,
-                        unread && arrives_late(p, start, back, whole) ? LAD_OBS_LATE
-                        : unread                                      ? LAD_OBS_PLANT_UNREAD
-                                                                      : LAD_OBS_PLANT_LOST,
-                        o->buf->name, 0);
+            observe_plant(p, o, start, back);
             try_fill(p, o);
             lad_record_set(p->arena, p->r, LAD_STATUS_FAIL, "ladder.instrument.plant",
                            "buffer %s does not keep what was written to it: the canary reads back wrong", o->buf->name);

@@ -61,6 +61,7 @@ bool lad_point_need(struct lad_point *, enum lad_cap, uint64_t min);
 bool lad_point_api_failed(struct lad_point *, const char *doing);
 bool lad_point_value(struct lad_point *, struct lad_expr, int64_t absent, int64_t *value);
 bool lad_point_u32(struct lad_point *, struct lad_expr, int64_t absent, uint32_t *value);
+uint64_t lad_point_front(const struct lad_point *); /* bytes ahead of the payload of each buffer */
 bool lad_point_upload(struct lad_point *, struct lad_obj *, const void *data);
 struct lad_obj *lad_point_obj(struct lad_point *, const char *name);
 /* Buffers with an address whose names begin with prefix: their addresses and themselves, each where asked for. */
@@ -81,6 +82,8 @@ void lad_observe_api(struct lad_point *, const char *doing);
 
 /* edge.c: of a sweep that failed, where it was searched to the end */
 void lad_observe_edge(struct lad_point *, struct lad_record *);
+/* Of a transfer of which only the beginning came: may its size have been taken modulo a power of two? */
+void lad_observe_remainder(struct lad_point *, uint64_t came, uint64_t of);
 /* What the extents at a failing size and at a larger one say together. */
 void lad_observe_extents(struct lad_point *, const struct lad_extent *small, const struct lad_extent *wide);
 
