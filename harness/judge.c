@@ -87,6 +87,19 @@ static void check_markers(struct lad_point *p)
     }
 }
 
+/* Where the host's own mark begins that stands up to the end of what was read. */
+static void observe_short_read(struct lad_point *p, const struct lad_obj *o)
+{
+    const char *after = (const char *)p->data[o - p->obj].after - o->front;
+    uint64_t whole = o->front + o->total, came = whole;
+    for (uint32_t word; came >= 4; came -= 4) {
+        memcpy(&word, after + came - 4, sizeof word);
+        if (word != lad_canary_word(LAD_CANARY_HOST, (came - 4) / 4 - o->front / 4))
+            break;
+    }
+    lad_observe_remainder(p, came, whole);
+}
+
 static void observe_zone(struct lad_point *p, const struct lad_obj *o, bool behind, uint64_t end)
 {
     const struct lad_data *d = &p->data[o - p->obj];
@@ -103,6 +116,8 @@ static void observe_zone(struct lad_point *p, const struct lad_obj *o, bool behi
                 : behind                                ? LAD_OBS_RED_BEHIND
                                                         : LAD_OBS_RED_AHEAD,
                 o->buf->name, 0);
+    if (unread && unread + kept == LAD_N(after))
+        observe_short_read(p, o);
     if (behind && !kept && !unread)
         lad_observe(p->arena, p->r, LAD_OBS_RED_WHOLE, o->buf->name, 0);
 }
