@@ -27,7 +27,7 @@ static void clear_line(const struct screen *s)
 
 static struct exam_mark *find_mark(const struct exam *exam, const struct lad_record *r)
 {
-    for (size_t i = 0; i < exam->n_marks; i++)
+    for (size_t i = 0; i < exam->n_marks + exam->n_pair_marks; i++)
         if (exam->mark[i].record == r)
             return &exam->mark[i];
     return NULL;
@@ -48,8 +48,11 @@ static void show_ended(void *arg, const struct lad_run *run, const struct lad_re
     struct screen *s = arg;
     struct exam_mark *m = find_mark(s->exam, r);
     s->n_ended++;
-    if (m) {
+    if (m)
         exam_mark(s->arena, m);
+    if (m && m->with) /* judged together with its other case, at the end */
+        return;
+    if (m) {
         bool fine = m->verdict == EXAM_CLEAN || m->verdict == EXAM_IDLE || m->verdict == EXAM_UNMADE ||
                     (m->verdict <= EXAM_OPEN && m->place);
         if (!fine || s->all) {
@@ -168,6 +171,28 @@ static void plan_lookalikes(struct lad_arena *arena, const struct lad_cases *cas
     }
 }
 
+/* Two faults at once, in the case of each: so many pairs of the rows that each device was asked. */
+static void plan_pairs(struct lad_arena *arena, const struct lad_options *o, const struct lad_cases *cases,
+                       const struct exam_row *const *rows, size_t n_rows, struct exam *exam, struct lad_run *run)
+{
+    for (size_t k = 0, from = 0, to; k < run->n_devices; k++, from = to) {
+        const struct exam_row *a, *b;
+        for (to = from; to < n_rows && run->record[to].device == run->device[k].slug;)
+            to++;
+        for (size_t i = 0; i < o->pairs && exam_pair_pick(rows + from, to - from, i, &a, &b); i++) {
+            const char *both = lad_printf(arena, "%s;%s", a->fault, b->fault);
+            size_t n = strcmp(a->case_id, b->case_id) ? 2 : 1;
+            *LAD_PUSH(arena, exam->pair, exam->n_pairs) = (struct exam_pair){.n = n};
+            for (size_t j = 0; j < n; j++) {
+                add_record(arena, run, find_case(cases, j ? b->case_id : a->case_id), &run->device[k], both,
+                           layer_of(arena, a->fault));
+                *LAD_PUSH(arena, exam->mark, exam->n_pair_marks) =
+                    (struct exam_mark){.row = a, .with = b, .verdict = EXAM_ABSENT};
+            }
+        }
+    }
+}
+
 /* Records of one device are shared out among several copies of it, which then run at the same time. */
 static void share_out(struct lad_arena *arena, uint32_t jobs, struct exam *exam, struct lad_run *run)
 {
@@ -204,16 +229,25 @@ static bool hold(struct lad_arena *arena, const struct lad_options *o, const str
     size_t n_faults = run->n_records;
     if (!*o->classes)
         plan_lookalikes(arena, cases, alike, run);
-    exam->mark = lad_alloc(arena, (run->n_records + 1) * sizeof *exam->mark);
     exam->n_marks = run->n_records;
-    for (size_t i = 0; i < run->n_records; i++)
+    plan_pairs(arena, o, cases, rows, n_faults, exam, run);
+    struct exam_mark *of_pairs = exam->mark;
+    exam->mark = lad_alloc(arena, (run->n_records + 1) * sizeof *exam->mark);
+    for (size_t i = 0; i < exam->n_marks; i++)
         exam->mark[i] = (struct exam_mark){.row = i < n_faults ? rows[i] : NULL, .verdict = EXAM_ABSENT};
+    for (size_t i = 0, at = exam->n_marks; i < exam->n_pairs; at += exam->pair[i++].n)
+        exam->pair[i].mark = &exam->mark[at];
+    if (exam->n_pair_marks)
+        memcpy(exam->mark + exam->n_marks, of_pairs, exam->n_pair_marks * sizeof *of_pairs);
     share_out(arena, o->jobs, exam, run);
     exam->run = run;
     const struct lad_watch watch = {show_began, show_ended, NULL, s};
     if (lad_verbosity >= 0)
-        fprintf(stderr, "%zu faults and %zu clean look-alikes\n", n_faults, run->n_records - n_faults);
-    return lad_run_all(arena, o, &all, run, &watch);
+        fprintf(stderr, "%zu faults, %zu clean look-alikes, %zu pairs of faults\n", n_faults, exam->n_marks - n_faults,
+                exam->n_pairs);
+    bool ok = lad_run_all(arena, o, &all, run, &watch);
+    exam_pairs_judge(arena, exam);
+    return ok;
 }
 
 /* The clean ladder, again and again: nothing may fail that was not known to. */

@@ -90,6 +90,11 @@ static bool names_place(const char *named, const char *wanted)
     return true;
 }
 
+static bool names_one(const struct exam_mark *m, const struct lad_class *c)
+{
+    return c && (!strcmp(c->id, m->row->cause) || !strcmp(c->id, m->with->cause));
+}
+
 static enum exam_verdict judge(const struct exam_mark *m)
 {
     const struct lad_record *r = m->record;
@@ -102,6 +107,11 @@ static enum exam_verdict judge(const struct exam_mark *m)
         return r->status < LAD_STATUS_FAIL ? EXAM_CLEAN : EXAM_ALARM;
     if (r->status < LAD_STATUS_FAIL)
         return r->status == LAD_STATUS_PASS && r->n_hits ? EXAM_MISSED : EXAM_IDLE;
+    if (m->with) {
+        bool of_two = names_one(m, why->cause) || (why->sure == LAD_SURE_OPEN && names_one(m, why->other));
+        bool sure = why->cause && why->sure != LAD_SURE_OPEN;
+        return !of_two ? (sure ? EXAM_WRONG : EXAM_UNNAMED) : sure ? EXAM_RIGHT : EXAM_OPEN;
+    }
     bool first = why->cause && !strcmp(why->cause->id, m->row->cause);
     bool second = why->other && !strcmp(why->other->id, m->row->cause);
     if (why->cause && why->sure != LAD_SURE_OPEN)
@@ -117,7 +127,8 @@ void exam_mark(struct lad_arena *arena, struct exam_mark *m)
     lad_diagnose(arena, m->record, &m->why);
     m->verdict = judge(m);
     m->place =
-        m->row && m->why.calls && names_call(m->why.calls, m->row->call) && names_place(m->why.at, m->row->place);
+        m->with ||
+        (m->row && m->why.calls && names_call(m->why.calls, m->row->call) && names_place(m->why.at, m->row->place));
 }
 
 struct exam_score exam_score(const struct exam *exam, const char *device)
@@ -140,5 +151,6 @@ bool exam_passed(const struct exam *exam)
 {
     struct exam_score s = exam_score(exam, NULL);
     return !s.of[EXAM_UNNAMED] && !s.of[EXAM_WRONG] && !s.of[EXAM_MISSED] && !s.of[EXAM_ALARM] && !s.of[EXAM_ABSENT] &&
-           !s.of[EXAM_UNMADE] && s.judged && !s.wrong_places && !exam->n_alarms;
+           !s.of[EXAM_UNMADE] && s.judged && !s.wrong_places && !exam->n_alarms &&
+           exam_pairs_passed(exam);
 }

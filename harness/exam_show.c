@@ -142,6 +142,7 @@ void exam_show(FILE *f, struct lad_arena *arena, const struct exam *exam)
             put_totals(f, exam, exam->run->device[k].slug, lad_printf(arena, "EXAM %s: ", exam->run->device[k].slug));
             put_unmade(f, arena, exam, exam->run->device[k].slug);
         }
+    exam_pairs_show(f, arena, exam);
     if (exam->repeats)
         fprintf(f, "EXAM clean ladder, %u times: %zu alarms in %zu cases\n", exam->repeats, exam->n_alarms,
                 exam->n_clean);
@@ -242,6 +243,8 @@ bool exam_write_json(FILE *f, const void *arg)
                   "passed", exam_passed(exam), "totals", make_totals(exam, NULL), "devices", devices, "matrix",
                   make_matrix(exam), "faults", marks, "without_a_case", unshown, "clean_ladder", "times",
                   (json_int_t)exam->repeats, "cases", (json_int_t)exam->n_clean, "alarms", (json_int_t)exam->n_alarms);
+    if (exam->n_pairs)
+        json_object_set_new(all, "pairs", exam_pairs_json(arena, exam));
     int failed = json_dumpf(all, f, JSON_INDENT(1));
     json_decref(all);
     lad_arena_destroy(&arena);
@@ -276,6 +279,7 @@ bool exam_write_markdown(FILE *f, const void *arg)
                 fprintf(f, "- %s: %s, %s%s%s\n", name_of(m), exam_verdict_name(m->verdict), say_answer(arena, m),
                         *say_answer(arena, m) ? " " : "", lad_show_line(arena, say_more(arena, m), 200));
         fputc('\n', f);
+        exam_pairs_write_markdown(f, arena, exam, slug);
     }
     lad_arena_destroy(&arena);
     return !ferror(f);
@@ -317,6 +321,8 @@ struct lad_run *exam_as_run(struct lad_arena *arena, const struct exam *exam)
                                                     : lad_printf(arena, "%s: %s %s", exam_verdict_text(m->verdict),
                                                                  say_answer(arena, m), say_more(arena, m))};
         }
+    for (struct lad_device *d = run->device; d < run->device + run->n_devices; d++)
+        exam_pairs_as_records(arena, exam, d, run);
     run->complete = true;
     return run;
 }

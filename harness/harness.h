@@ -719,7 +719,7 @@ struct lad_options {
     enum lad_drop drop;
     const char *command_line;     /* as typed, for reports */
     const char *binding, *slice, *vcd, *log, *state; /* vm */
-    uint32_t count, clean; /* clean: exam */
+    uint32_t count, clean, pairs; /* clean, pairs: exam */
     bool trace, unchecked, quick;
 };
 /* The --inject options in one text, parted by ';', or NULL. faults.c */
