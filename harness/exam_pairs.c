@@ -109,9 +109,10 @@ static const char *say_answers(struct lad_arena *arena, const struct exam_pair *
 static void put_totals(FILE *f, const struct sum *s)
 {
     size_t n = s->judged ? s->judged : 1;
-    fprintf(f, "%zu pairs: both named %zu, one %zu, neither %zu, missed %zu; confidently wrong %zu (%.1f %%)", s->judged,
-            s->of[EXAM_PAIR_BOTH], s->of[EXAM_PAIR_ONE], s->of[EXAM_PAIR_UNNAMED], s->of[EXAM_PAIR_MISSED],
-            s->of[EXAM_PAIR_WRONG], 100.0 * (double)s->of[EXAM_PAIR_WRONG] / (double)n);
+    fprintf(f, "%zu pairs: both named %zu, one %zu, neither %zu, missed %zu; ", s->judged, s->of[EXAM_PAIR_BOTH],
+            s->of[EXAM_PAIR_ONE], s->of[EXAM_PAIR_UNNAMED], s->of[EXAM_PAIR_MISSED]);
+    fprintf(f, "confidently wrong %zu (%.1f %%)", s->of[EXAM_PAIR_WRONG],
+            100.0 * (double)s->of[EXAM_PAIR_WRONG] / (double)n);
     if (s->of[EXAM_PAIR_IDLE])
         fprintf(f, "; %zu did not strike", s->of[EXAM_PAIR_IDLE]);
     fputc('\n', f);
@@ -182,6 +183,11 @@ void exam_pairs_write_markdown(FILE *f, struct lad_arena *arena, const struct ex
     fputc('\n', f);
 }
 
+static const char *say_miss(struct lad_arena *arena, const struct exam_pair *p)
+{
+    return lad_printf(arena, "%s: %s", texts[p->verdict], say_answers(arena, p));
+}
+
 void exam_pairs_as_records(struct lad_arena *arena, const struct exam *exam, const struct lad_device *d,
                            struct lad_run *run)
 {
@@ -206,7 +212,6 @@ void exam_pairs_as_records(struct lad_arena *arena, const struct exam *exam, con
                                           : p->verdict == EXAM_PAIR_IDLE ? LAD_STATUS_SKIP
                                                                          : LAD_STATUS_FAIL,
                                 .type = good || p->verdict == EXAM_PAIR_IDLE ? NULL : "ladder.exam",
-                                .message = good ? NULL
-                                                : lad_printf(arena, "%s: %s", texts[p->verdict], say_answers(arena, p))};
+                                .message = good ? NULL : say_miss(arena, p)};
     }
 }
