@@ -155,7 +155,7 @@ static void complete(struct runner *r, struct lane *l, struct lad_record got)
     l->last = rec;
     if (lad_record_bad(rec) && (rec->status > LAD_STATUS_FAIL || lad_observed(rec, LAD_OBS_LATER_LOST)))
         lad_kernel_log(r->arena, rec, l->sent_ns);
-    if (!l->gone)
+    if (!l->gone || lad_observed(rec, LAD_OBS_HIDDEN))
         l->lab = lad_lab_open(r->arena, r->options, r->run, l->device, find_case(r, rec->id), rec);
     if (l->lab)
         l->state = LANE_LAB;
@@ -218,6 +218,28 @@ static void lose(struct runner *r, struct lane *l, const char *what)
     complete(r, l, lost);
 }
 
+/* Nothing happened to it, and yet one process lists it and the next does not: something between here and the driver
+ * decides what is seen. */
+static void lose_from_list(struct runner *r, struct lane *l, const char *what)
+{
+    struct lad_record hidden = {.status = LAD_STATUS_LOST, .exit_code = -1, .type = "ladder.lost.hidden"};
+    if (l->why) {
+        lose(r, l, what);
+        return;
+    }
+    hidden.message = lad_printf(r->arena, "%s (%s); an earlier one listed it", what, l->device->info.name);
+    hidden.output = lad_child_output(r->arena, l->child, &hidden.output_bytes);
+    lad_observe(r->arena, &hidden, LAD_OBS_HIDDEN, l->device->info.name, 0);
+    lad_child_destroy(&l->child);
+    l->state = LANE_IDLE;
+    if (!l->at->inject) { /* else only in the process with the fault */
+        l->gone = true;
+        l->why = l->at->id;
+    }
+    l->note = NULL;
+    complete(r, l, hidden);
+}
+
 /* The worker is lost, or not to be trusted any more; the next one has to prove rung 0 first. */
 static void drop_worker(struct lane *l, const char *why)
 {
@@ -269,7 +291,8 @@ static void end_worker(struct runner *r, struct lane *l, const char *garbage)
         drop_worker(l, l->last->id);
         break;
     case LANE_STARTING:
-        lose(r, l, lad_printf(r->arena, "a new worker did not get as far as its devices: %s", got.message));
+        lose_from_list(r, l,
+                       lad_printf(r->arena, "a new worker did not get as far as its devices: %s", got.message));
         break;
     case LANE_PROOF:
         lose(r, l, lad_printf(r->arena, "%s in a new process: %s", l->sent->id, got.message));
@@ -424,7 +447,7 @@ static void take_line(struct runner *r, struct lane *l, const char *line)
         lad_child_deadline(l->child, 0);
         l->state = LANE_IDLE;
         if (!is_same_device(r->arena, json, l->device))
-            lose(r, l, "a new process does not list it any more");
+            lose_from_list(r, l, "a new process does not list the device");
     } else if ((l->state == LANE_CASE || l->state == LANE_PROOF) && record) {
         take_record(r, l, record, json_is_true(json_object_get(json, "over")));
     } else {

@@ -51,7 +51,7 @@ static cl_int CL_API_CALL GetDeviceIDs(cl_platform_id p, cl_device_type type, cl
 {
     cl_uint have = 0;
     cl_int rc = to->clGetDeviceIDs(p, type, room, list, &have);
-    if (rc == CL_SUCCESS && have && HIT(E1_cl_hidden_device))
+    if (rc == CL_SUCCESS && have && !layer.layers_off && lad_inject_on(&layer.set, LAD_FAULT_E1_cl_hidden_device))
         have--;
     if (n)
         *n = have;

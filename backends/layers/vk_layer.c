@@ -93,7 +93,7 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instanc
 {
     struct instance *in = layer_instance(instance);
     uint32_t room = *n;
-    if (!lad_inject_on(&layer.wanted, LAD_FAULT_E1_vk_hidden_device))
+    if (layer.alone || !lad_inject_on(&layer.wanted, LAD_FAULT_E1_vk_hidden_device))
         return in->EnumeratePhysicalDevices(instance, n, list);
     VkPhysicalDevice all[MOST];
     uint32_t have = MOST;
@@ -110,7 +110,7 @@ VKAPI_ATTR VkResult VKAPI_CALL layer_EnumeratePhysicalDeviceGroups(VkInstance in
 {
     struct instance *in = layer_instance(instance);
     uint32_t room = *n, have = 0;
-    if (!lad_inject_on(&layer.wanted, LAD_FAULT_E1_vk_hidden_device))
+    if (layer.alone || !lad_inject_on(&layer.wanted, LAD_FAULT_E1_vk_hidden_device))
         return in->EnumeratePhysicalDeviceGroups(instance, n, list);
     VkResult result = in->EnumeratePhysicalDeviceGroups(instance, &have, NULL);
     have -= have > 0; /* the group of the last device */
