@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Integer operations on a type T whose conversion is TO: 14 blocks of n results, in the order below. The remainder is
+/* Integer operations on a type T whose conversion is TO: 16 blocks of n results, in the order below. The remainder is
  * of another dividend than the quotient: compilers merge the two otherwise, into code that not every simulator
  * knows. */
 #define SCALARS(S) S(uint, n)
@@ -7,6 +7,13 @@
 #define REST(x, y) ((x) - (x) / (y) * (y))
 #else
 #define REST(x, y) ((x) % (y))
+#endif
+#ifdef LAD_C
+#define SMALLER(x, y) ((x) < (y) ? (x) : (y))
+#define LARGER(x, y) ((x) > (y) ? (x) : (y))
+#else /* as the language has them: other code than a comparison and a choice */
+#define SMALLER(x, y) min(x, y)
+#define LARGER(x, y) max(x, y)
 #endif
 KERNEL
 {
@@ -28,5 +35,7 @@ KERNEL
         dst[11u * n + i] = x < y ? TO(1) : TO(0);
         dst[12u * n + i] = x == TO(n) ? TO(1) : TO(0);
         dst[13u * n + i] = x > y ? x : y;
+        dst[14u * n + i] = SMALLER(x, y);
+        dst[15u * n + i] = LARGER(x, y);
     }
 }
