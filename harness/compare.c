@@ -46,17 +46,21 @@ bool lad_same(const struct lad_oracle_in *in, enum lad_type type, uint64_t expec
                                   : !is_nan(type, actual) && lad_ulps(type, expected, actual) <= ulp;
 }
 
+uint64_t lad_host_bits(enum lad_type type, uint64_t i)
+{
+    uint32_t bytes = lad_type_bytes(type), words[3];
+    uint64_t host = 0, first = i * bytes / 4;
+    for (uint32_t k = 0; k < 3; k++)
+        words[k] = lad_canary_word(LAD_CANARY_HOST, first + k);
+    memcpy(&host, (char *)words + i * bytes % 4, bytes);
+    return host;
+}
+
 /* '.' right, '0' zero, 'P' canary kept, 'H' host canary, 'N' NaN or infinity, 'x' other; 'e' is found later. */
 char lad_kind_of(const struct lad_data *out, uint64_t i, uint64_t actual)
 {
     enum lad_type type = out->buf->type;
-    uint32_t bytes = lad_type_bytes(type);
-    uint64_t host = 0, first = i * bytes / 4;
-    uint32_t words[3];
-    for (uint32_t k = 0; k < 3; k++)
-        words[k] = lad_canary_word(LAD_CANARY_HOST, first + k);
-    memcpy(&host, (char *)words + i * bytes % 4, bytes);
-    if (actual == host)
+    if (actual == lad_host_bits(type, i))
         return 'H';
     if (actual == 0)
         return '0';

@@ -655,6 +655,7 @@ uint64_t lad_compare(struct lad_arena *, const struct lad_oracle *, const struct
 
 bool lad_same(const struct lad_oracle_in *, enum lad_type, uint64_t expected, uint64_t actual, double ulp);
 /* '.' never; '0' zero, 'P' canary kept, 'H' host canary, 'N' NaN or infinity, 'x' other. */
+uint64_t lad_host_bits(enum lad_type, uint64_t i); /* element i of the host's own mark */
 char lad_kind_of(const struct lad_data *out, uint64_t i, uint64_t actual);
 
 /* ---- witness.c: what every dispatch says about itself -------------------------------------------------------- */

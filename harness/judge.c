@@ -35,6 +35,27 @@ static bool read_back(struct lad_point *p)
            lad_point_api_failed(p, "reading the witness");
 }
 
+/* In one batch a fill of one word and one of many: that only the small one is lost, or the large one ends early, is the
+ * doing of the fill and not of the batch. */
+static void try_filling_more(struct lad_point *p)
+{
+    enum { WORDS = 250 };
+    const uint32_t word = 0x11223344u;
+    uint32_t got[WORDS + 2] = {0}, n = 0;
+    struct lad_buf_desc desc = {.bytes = sizeof got};
+    struct lad_buf *buf = lad_gpu_buf(p->gpu, &desc);
+    lad_canary_fill(LAD_CANARY_DEVICE, got, sizeof got, 0);
+    if (buf && lad_gpu_plant(p->gpu, buf, 0, got, sizeof got) &&
+        lad_gpu_fill(p->gpu, buf, (WORDS + 1) * 4, 4, word) && lad_gpu_fill(p->gpu, buf, 0, WORDS * 4, word) &&
+        lad_gpu_wait(p->gpu) && lad_gpu_read(p->gpu, buf, 0, got, sizeof got)) {
+        while (n < WORDS && got[n] == word)
+            n++;
+        if (n && (n < WORDS || got[WORDS + 1] != word))
+            lad_observe(p->arena, p->r, LAD_OBS_M_SHORT, NULL, n * 4);
+    }
+    lad_gpu_free(p->gpu, buf);
+}
+
 /* A fill command that reaches its place and no other, but writes another word. */
 static void try_filling(struct lad_point *p)
 {
@@ -48,6 +69,7 @@ static void try_filling(struct lad_point *p)
         got[2] == words[2] && got[3] == words[3] && got[1] && got[1] != words[1] && got[1] != word)
         lad_observe(p->arena, p->r, LAD_OBS_M_WRONG, NULL, got[1]);
     lad_gpu_free(p->gpu, buf);
+    try_filling_more(p);
 }
 
 static void check_markers(struct lad_point *p)

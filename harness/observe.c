@@ -85,6 +85,7 @@ void lad_observe_api(struct lad_point *p, const char *doing)
             : f->timeout                                                           ? LAD_OBS_API_TIMEOUT
             : !strncmp(doing, "making buffer", 13)                                 ? LAD_OBS_API_ALLOC
             : strstr(f->code, "OUT_OF_RESOURCES") && !strncmp(doing, "waiting", 7) ? LAD_OBS_API_RESOURCES
+            : strstr(f->code, "KERNEL_ARGS")                                       ? LAD_OBS_API_ARGS
             : strstr(f->code, "OVERLAP")                                           ? LAD_OBS_API_OVERLAP
             : strstr(f->code, "WORK_GROUP_SIZE")                                   ? LAD_OBS_API_GROUP
             : !strncmp(doing, "building", 8)                                       ? LAD_OBS_API_BUILD

@@ -40,6 +40,10 @@ bool lad_observe_input(struct lad_point *, size_t buffer); /* false: it is not w
 void lad_observe_missing(struct lad_point *, size_t dispatch, const char *on); /* its witness is as it was planted */
 int lad_witness_guest(const struct lad_point *, size_t slot); /* the dispatch that stands in this one's slot, or -1 */
 bool lad_made_results(const struct lad_point *, size_t dispatch); /* that nothing else can have made */
+/* A workgroup that did not run between two in its row that did, + 1. */
+uint64_t lad_find_hole(const struct lad_point *, size_t dispatch, const struct lad_ran *);
+/* Workgroups that are not in its bitmap. */
+uint64_t lad_count_missing(const struct lad_point *, size_t dispatch, const struct lad_ran *);
 bool lad_count_lies(const struct lad_point *, size_t dispatch, const struct lad_ran *);
 
 /* observe_witness.c: a slot that nothing ran in beside one that ran twice */

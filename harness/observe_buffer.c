@@ -114,7 +114,7 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
     for (size_t i = 0; i < p->n; i++)
         if (i != k && p->obj[i].bytes >= o->bytes && p->obj[i].buf->role != LAD_OUTPUT) {
             data[k].before = p->data[i].before;
-            if (follows(p, s, data, &p->scope)) {
+            if (follows(p, s, data, &p->scope) && !contradicts(p, s, data)) {
                 lad_see(p, LAD_OBS_ON_OTHER, o->buf->name, (int64_t)i);
                 break;
             }
@@ -175,6 +175,28 @@ static void try_scalars(struct lad_point *p, const struct lad_scan *s)
             }
 }
 
+/* An edge may lie inside an element: right in its first bytes, behind them what was there before. It counts as that. */
+static void join_edge(struct lad_scan *s)
+{
+    uint32_t bytes = lad_type_bytes(s->type);
+    uint64_t i = s->first, actual = lad_bits(s->d->after, s->type, i);
+    if (!s->contiguous || s->right_after || s->kind[i] != 'x')
+        return;
+    for (uint32_t k = 1; k < bytes; k++) {
+        uint64_t low = ~0ull >> (64 - 8 * k);
+        const uint64_t held[] = {lad_host_bits(s->type, i), lad_bits(s->d->before, s->type, i),
+                                 s->marks ? lad_bits(s->marks, s->type, i) : 0};
+        for (int m = 0; m < 2 + !!s->marks; m++)
+            if ((actual & low) == (s->expected[i] & low) && (actual & ~low) == (held[m] & ~low) &&
+                (i == s->last ? !m : s->kind[i + 1] == "HPI"[m])) {
+                s->of['x']--;
+                s->kind[i] = "HPI"[m];
+                s->of[(int)s->kind[i]]++;
+                return;
+            }
+    }
+}
+
 void lad_observe_output(struct lad_point *p, const struct lad_expect *e, const struct lad_seen *seen)
 {
     struct lad_obj *o = lad_point_obj(p, e->buf);
@@ -233,6 +255,7 @@ void lad_observe_output(struct lad_point *p, const struct lad_expect *e, const s
         s.of[(int)s.kind[i]]++;
     }
     if (s.wrong) {
+        join_edge(&s);
         if (s.contiguous && !s.right_after && p->extent.bytes < o->bytes) {
             p->extent.has_bytes = true;
             p->extent.bytes = o->bytes;

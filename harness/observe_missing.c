@@ -114,6 +114,30 @@ void lad_observe_missing(struct lad_point *p, size_t i, const char *on)
     }
 }
 
+uint64_t lad_find_hole(const struct lad_point *p, size_t i, const struct lad_ran *ran)
+{
+    const uint32_t *map = p->words + i * LAD_W_WORDS + LAD_W_BITMAP;
+    uint64_t groups = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2];
+    if (groups > LAD_W_BITMAP_WORDS * 32 || ran->base[0] || ran->base[1] || ran->base[2])
+        return 0;
+    for (uint64_t g = 1; g + 1 < groups; g++) /* ran, did not, ran */
+        if (g % ran->groups[0] && (g + 1) % ran->groups[0] && (map[(g - 1) / 32] >> (g - 1) % 32 & 1) &&
+            !(map[g / 32] >> g % 32 & 1) && (map[(g + 1) / 32] >> (g + 1) % 32 & 1))
+            return g + 1;
+    return 0;
+}
+
+uint64_t lad_count_missing(const struct lad_point *p, size_t i, const struct lad_ran *ran)
+{
+    const uint32_t *w = p->words + i * LAD_W_WORDS;
+    uint64_t groups = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2], bits = 0;
+    if (groups > LAD_W_BITMAP_WORDS * 32 || ran->base[0] || ran->base[1] || ran->base[2])
+        return 0;
+    for (uint64_t g = 0; g < groups; g++)
+        bits += w[LAD_W_BITMAP + g / 32] >> g % 32 & 1;
+    return groups - bits;
+}
+
 /* Counted by another atomic operation than the bitmap of the workgroups: they must agree. */
 bool lad_count_lies(const struct lad_point *p, size_t i, const struct lad_ran *ran)
 {

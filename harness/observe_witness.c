@@ -54,10 +54,11 @@ static void observe_scalars(struct lad_point *p, size_t i, const uint32_t *w)
 
 static void note_groups(struct lad_point *p, const struct lad_ran *ran, uint64_t n)
 {
-    if (p->extent.has_groups || ran->groups[1] != 1 || ran->groups[2] != 1)
-        return;
+    uint64_t all = (uint64_t)ran->groups[0] * ran->groups[1] * ran->groups[2];
+    if (p->extent.has_groups || (all != ran->groups[0] && all != ran->groups[1] && all != ran->groups[2]))
+        return; /* of a grid with one axis only */
     p->extent.has_groups = true;
-    p->extent.groups = ran->groups[0];
+    p->extent.groups = all;
     p->extent.ran = n;
 }
 
@@ -153,7 +154,9 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
             other = other || (*k)->nonce == w[LAD_W_BUILD];
         lad_see(p, other ? LAD_OBS_W_BUILD_OTHER : LAD_OBS_W_BUILD_OLD, on, w[LAD_W_BUILD]);
     }
-    if (w[LAD_W_DISPATCH] != ran->nonce) {
+    if (w[LAD_W_DISPATCH] == lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_DISPATCH)) {
+        lad_see(p, LAD_OBS_W_KEPT, on, LAD_W_DISPATCH);
+    } else if (w[LAD_W_DISPATCH] != ran->nonce) {
         bool other = false;
         for (size_t j = 0; j < p->n_ran; j++)
             other = other || p->ran[j].nonce == w[LAD_W_DISPATCH];
@@ -189,8 +192,16 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
     } else if (count < wanted && lad_count_lies(p, i, ran)) {
         lad_see(p, LAD_OBS_W_LIES, on, count);
     } else if (count < wanted) {
-        note_groups(p, ran, count / (lanes && ran->times ? lanes * ran->times : 1));
+        uint64_t hole = lad_find_hole(p, i, ran), n = w[LAD_W_GROUPS] - LAD_W_START;
         lad_see(p, LAD_OBS_W_LOW, on, count);
+        if (ran->times > 1 && count % (groups * lanes) == 0)
+            lad_see(p, LAD_OBS_W_LOW_TIMES, on, (int64_t)(count / (groups * lanes)));
+        else
+            note_groups(p, ran, count / (lanes && ran->times ? lanes * ran->times : 1));
+        if (hole)
+            lad_see(p, LAD_OBS_W_HOLE, on, (int64_t)hole - 1);
+        if (n == groups * ran->times && count % n == 0 && !memcmp(w + LAD_W_LOCAL, d->local, sizeof d->local))
+            lad_see(p, LAD_OBS_W_LANES, on, (int64_t)(count / n));
         if (count == lanes * ran->times && groups > 1)
             lad_see(p, LAD_OBS_W_LOW_ONE, on, count);
         uint64_t divided = groups / lanes + (groups % lanes != 0);
@@ -200,6 +211,9 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         if (lanes > 1 && count + (uint64_t)ran->times * lanes * (groups / ran->groups[0]) == wanted)
             lad_see(p, LAD_OBS_W_LOW_GROUP, on, (int64_t)(count / lanes));
     }
+    if (counts && count == wanted && w[LAD_W_GROUPS] - LAD_W_START == groups * ran->times &&
+        lad_count_missing(p, i, ran))
+        lad_see(p, LAD_OBS_W_STAND_IN, on, (int64_t)lad_count_missing(p, i, ran));
     if (counts && count > wanted)
         lad_see(p, count % wanted ? LAD_OBS_W_HIGH : LAD_OBS_W_TWICE, on,
                 count % wanted ? count : count / wanted * ran->times);
