@@ -212,6 +212,18 @@ static bool holds_marker(const struct lad_scan *s)
     return false;
 }
 
+/* Marks that were planted before the run at other places than theirs: the kernel read them, and passed them on. */
+static bool holds_moved_marks(const struct lad_scan *s)
+{
+    uint64_t moved = 0;
+    for (uint64_t i = s->first; i <= s->last && lad_type_bytes(s->type) == 4; i++) {
+        uint64_t a = lad_scan_actual(s, i);
+        moved += s->kind[i] == 'x' && a != lad_canary_word(LAD_CANARY_DEVICE, i) &&
+                 a == lad_canary_word(LAD_CANARY_DEVICE, a) && (a & 0x00FFFFFF) < 1u << 20;
+    }
+    return moved >= 8 && moved + 1 >= s->of['x'];
+}
+
 void lad_observe_place(struct lad_point *p, const struct lad_scan *s)
 {
     bool kept = s->of['P'] == s->wrong, zero = s->of['0'] == s->wrong;
@@ -233,9 +245,15 @@ void lad_observe_place(struct lad_point *p, const struct lad_scan *s)
     }
     if (s->stray)
         lad_see(p, LAD_OBS_OUT_STRAY, s->name, (int64_t)s->stray);
+    bool over = s->stray == s->wrong && s->contiguous && s->first && !lad_is_wrong(s, s->first - 1) &&
+                s->expected[s->first - 1] != lad_bits(s->d->before, s->type, s->first - 1);
+    if (over)
+        lad_see(p, LAD_OBS_OUT_OVER, s->name, (int64_t)s->wrong);
+    if (holds_moved_marks(s))
+        lad_see(p, LAD_OBS_OUT_MOVED_MARKS, s->name, (int64_t)s->of['x']);
     if (holds_marker(s))
         lad_see(p, LAD_OBS_OUT_MARK, s->name, 0);
-    if (s->contiguous && !s->right_after && s->right && s->of['x'] == s->wrong)
+    if (s->contiguous && !s->right_after && s->right && s->of['x'] == s->wrong && !over)
         lad_see(p, LAD_OBS_OUT_OTHER_TAIL, s->name, (int64_t)s->wrong);
     if (!s->right && (kept || zero)) {
         lad_see(p, kept ? LAD_OBS_OUT_KEPT : LAD_OBS_OUT_ZERO, s->name, (int64_t)s->n);

@@ -88,6 +88,15 @@ static bool saw_earlier_build(const struct lad_point *p, size_t i, const uint32_
 }
 
 /* Neither a witness nor what was planted: what else was read there? */
+/* The words of the witness are that many places apart, instead of one: how many, or 0. */
+static int64_t find_spread(const uint32_t *w, uint32_t nonce)
+{
+    for (int64_t k = 2; k <= 8 && k * LAD_W_BUILD < LAD_W_WORDS && w[LAD_W_BUILD] != nonce; k++)
+        if (w[k * LAD_W_BUILD] == nonce)
+            return k;
+    return 0;
+}
+
 static void observe_foreign(struct lad_point *p, size_t i, const char *on)
 {
     const uint32_t *w = p->words + i * LAD_W_WORDS;
@@ -140,8 +149,9 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
         observe_foreign(p, i, on);
         return;
     }
-    if (w[2 * LAD_W_BUILD] == d->source->nonce && w[LAD_W_BUILD] != d->source->nonce) {
-        lad_see(p, LAD_OBS_W_SPREAD, on, 2);
+    int64_t spread = find_spread(w, d->source->nonce);
+    if (spread) {
+        lad_see(p, LAD_OBS_W_SPREAD, on, spread);
         return;
     }
     if (is_stale(w, i)) {
