@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults by name: what is understood, what is refused, and that they strike by counting alone. */
 #include "../backends/layers/inject.h"
+#include "harness.h"
 #include "test.h"
 #include <string.h>
 
@@ -116,6 +117,63 @@ static void test_several(void)
     CU_ASSERT_FALSE(lad_inject_on(&set, LAD_FAULT_B4_none));
 }
 
+/* How many different faults or parameters of that class and depth are asked for in the exam. */
+static int count_variants(const char *id, enum lad_depth depth)
+{
+    char line[400], fault[100], seen[32][100];
+    int n = 0;
+    FILE *f = fopen("cases/faults/expected.txt", "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    while (fgets(line, sizeof line, f)) {
+        struct lad_injection set = {0};
+        int k = 0;
+        if (sscanf(line, "%99[^ |]", fault) != 1 || *fault == '#')
+            continue;
+        if (!lad_inject_add(&set, fault, why, sizeof why)) {
+            CU_ASSERT_STRING_EQUAL(fault, "");
+            continue;
+        }
+        const struct lad_fault *row = &lad_faults[set.item[0].id];
+        while (k < n && strcmp(seen[k], fault) != 0)
+            k++;
+        if (row->depth == depth && !strcmp(row->id, id) && k == n && n < 32)
+            snprintf(seen[n++], sizeof *seen, "%s", fault);
+    }
+    fclose(f);
+    return n;
+}
+
+/* What can be made at an API is made there, in at least two ways. */
+static void test_variants(void)
+{
+    static const struct {
+        const char *id;
+        enum lad_depth depth;
+        const char *why;
+    } cannot[] = {{"O1", LAD_DEPTH_VULKAN, "a test that cannot fail is no call's doing"},
+                  {"O1", LAD_DEPTH_OPENCL, "the same"},
+                  {"O1", LAD_DEPTH_DECORATOR, "the same; ci/tests/mutation.sh removes every dispatch"},
+                  {"I1", LAD_DEPTH_OPENCL, "OpenCL has no indirect dispatch"},
+                  {"E1", LAD_DEPTH_DECORATOR, "a wrapper finds no devices, and has no layers below"},
+                  {"W1", LAD_DEPTH_DECORATOR, "a wrapper does not change kernels"},
+                  {"W2", LAD_DEPTH_DECORATOR, "the same"},
+                  {"W3", LAD_DEPTH_DECORATOR, "the same"},
+                  {"W4", LAD_DEPTH_DECORATOR, "the same"},
+                  {"W5", LAD_DEPTH_DECORATOR, "the same"}};
+    for (int i = 0; i < lad_n_classes; i++)
+        for (int depth = LAD_DEPTH_DECORATOR; depth <= LAD_DEPTH_OPENCL; depth++) {
+            size_t k = 0;
+            while (k < LAD_N(cannot) &&
+                   (strcmp(cannot[k].id, lad_classes[i].id) != 0 || (int)cannot[k].depth != depth))
+                k++;
+            int n = count_variants(lad_classes[i].id, (enum lad_depth)depth);
+            if (k < LAD_N(cannot) ? n != 0 : n < 2) /* an exception that is none any more fails, too */
+                printf("%s, %s: %d in cases/faults/expected.txt\n", lad_classes[i].id,
+                       lad_depth_name((enum lad_depth)depth), n);
+            CU_ASSERT_TRUE(k < LAD_N(cannot) ? n == 0 : n >= 2);
+        }
+}
+
 int main(void)
 {
     static const struct lad_test tests[] = {{"every fault is found by its name", test_names},
@@ -123,6 +181,7 @@ int main(void)
                                             {"at, every and times count", test_counting},
                                             {"size, part, buffer, after and odd choose", test_choice},
                                             {"several at once", test_several},
+                                            {"every class at every depth, in two ways", test_variants},
                                             {0}};
     return lad_test_main("faults", tests);
 }
