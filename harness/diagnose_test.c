@@ -46,7 +46,7 @@ static const struct {
      "E2", 'o', "M2"},
     {"witness.count-low witness.lanes-missing output.every repeat.same markers.landed", "W2", 'd', ""},
     {"witness.count-low witness.times-short output.all-other markers.landed", "D1", 'o', "E2"},
-    {"witness.groups-turned output.some-canary markers.landed repeat.same", "D5", 'd', ""},
+    {"witness.groups-turned output.some-canary markers.landed repeat.same case.axes case.dispatches", "D5", 'o', "M1"},
     {"witness.word-kept output.right markers.landed", "C4", 'd', ""},
     {"witness.ran-all markers.lost markers.short none.landed output.right clock.ran", "M2", 'd', ""},
     {"api.arguments", "B2", 'd', ""},
