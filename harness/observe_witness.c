@@ -222,7 +222,8 @@ void lad_observe_witness(struct lad_point *p, size_t i, const struct lad_ran *ra
             lad_see(p, LAD_OBS_W_LOW_GROUP, on, (int64_t)(count / lanes));
     }
     uint64_t missing = lad_count_missing(p, i, ran);
-    if (counts && count == wanted && w[LAD_W_GROUPS] - LAD_W_START == groups * ran->times && missing && missing < groups)
+    bool all = counts && count == wanted && w[LAD_W_GROUPS] - LAD_W_START == groups * ran->times;
+    if (all && missing && missing < groups)
         lad_see(p, LAD_OBS_W_STAND_IN, on, (int64_t)missing);
     if (counts && count > wanted)
         lad_see(p, count % wanted ? LAD_OBS_W_HIGH : LAD_OBS_W_TWICE, on,
