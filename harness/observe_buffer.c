@@ -118,6 +118,15 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
                 lad_see(p, LAD_OBS_ON_OTHER, o->buf->name, (int64_t)i);
                 break;
             }
+            if (i > k || p->obj[i].bytes != o->bytes)
+                continue;
+            data[i].before = p->data[k].before; /* both, each in the place of the other */
+            bool exchanged = follows(p, s, data, &p->scope) && !contradicts(p, s, data);
+            data[i].before = p->data[i].before;
+            if (exchanged) {
+                lad_see(p, LAD_OBS_ON_OTHER, o->buf->name, (int64_t)i);
+                break;
+            }
         }
     free(other);
 }
@@ -283,6 +292,8 @@ void lad_observe_output(struct lad_point *p, const struct lad_expect *e, const s
 static int64_t find_input_shift(const unsigned char *wanted, const unsigned char *after, uint64_t bytes)
 {
     for (uint64_t k = 4; k <= 4096 && 2 * k < bytes; k += 4) {
+        if (!memcmp(wanted, wanted + k, bytes - k))
+            continue; /* a pattern of that length stands at its place as well */
         if (!memcmp(after, wanted + k, bytes - k))
             return -(int64_t)k;
         if (!memcmp(after + k, wanted, bytes - k))

@@ -239,8 +239,9 @@ void lad_observe_exchange(struct lad_point *p)
     for (size_t i = 0; i < p->n_ran; i++) {
         const uint32_t *w = p->words + i * LAD_W_WORDS;
         const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, p->ran[i].desc->source->name);
-        if (w[LAD_W_MAGIC] != lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC))
-            continue;
+        if (w[LAD_W_MAGIC] != lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) ||
+            !(p->ran[i].groups[0] * p->ran[i].groups[1] * p->ran[i].groups[2] * p->ran[i].times))
+            continue; /* it left a trace, or was not to run */
         for (size_t j = 0; j < p->n_ran; j++) {
             const struct lad_ran *r = &p->ran[j];
             uint32_t wanted = r->groups[0] * r->groups[1] * r->groups[2] * r->desc->local[0] * r->desc->local[1] *
