@@ -49,14 +49,17 @@ static const struct {
     {"witness.groups-turned output.some-canary markers.landed repeat.same case.axes case.dispatches", "D5", 'o', "M1"},
     {"witness.word-kept output.right markers.landed", "C4", 'd', ""},
     {"witness.ran-all markers.lost markers.short none.landed output.right clock.ran", "M2", 'd', ""},
-    {"witness.ran-all witness.scalars-wrong witness.scalar-of-other-dispatch output.shift markers.landed wait-each.same",
+    {"witness.ran-all witness.scalars-wrong witness.scalar-of-other-dispatch output.shift "
+     "markers.landed wait-each.same",
      "B4", 'o', "B6"},
     {"witness.ran-all output.all-other case.stages input.none repeat.same wait-each.same host.cured",
      "M1", 'o', "B1"},
-    {"witness.ran-all output.all-other case.stages case.fill input.none repeat.same case.transfer other-fill.same host.cured",
+    {"witness.ran-all output.all-other case.stages case.fill input.none repeat.same case.transfer "
+     "other-fill.same host.cured",
      "M1", 'o', "A4"},
-    {"witness.ran-all output.all-canary elsewhere.result case.copy input.right repeat.same markers.landed",
-     "B1", 'd', "U1"},
+    {"witness.ran-all output.all-canary elsewhere.result case.copy case.transfer input.right "
+     "repeat.same markers.landed",
+     "U1", 'o', "S3"},
     {"witness.never-ran markers.landed output.all-canary larger.part-ran whole-groups.changed",
      "D3", 'o', "Z2"},
     {"output.shift input.changed case.transfers-only case.copy again.keeps markers.landed",
