@@ -133,6 +133,7 @@ struct asked {
     const char *prefix;
     struct lad_dev_info *info;
     size_t n;
+    const char *refused; /* what came of it with the layers that there are: now it is asked without */
 };
 
 /* A driver that says nothing at all of its device never looked at the question. */
@@ -199,27 +200,70 @@ static const char *explain_end(struct lad_arena *arena, struct lad_child *child,
                       end->exit_code, printed);
 }
 
+static bool ask(struct lad_arena *arena, const struct lad_icd *icd, struct asked *a, const char *const *env,
+                uint32_t timeout_ms)
+{
+    a->child = lad_worker_start(arena, icd, env);
+    if (a->child)
+        lad_child_deadline(a->child, lad_now_ns() + timeout_ms * UINT64_C(1000000));
+    return a->child;
+}
+
+static bool names_layers(void)
+{
+    static const char *const variables[] = {"VK_INSTANCE_LAYERS", "VK_LOADER_LAYERS_ENABLE", "OPENCL_LAYERS"};
+    for (size_t i = 0; i < LAD_N(variables); i++)
+        if (getenv(variables[i]) && *getenv(variables[i]))
+            return true;
+    return false;
+}
+
+/* A driver without a device is asked again without layers: one of them may hide it, or be what crashes. */
+static void ask_without_layers(struct lad_arena *arena, struct lad_icd *icd, struct asked *a, bool crashed,
+                               uint32_t timeout_ms)
+{
+    bool again = a->refused;
+    size_t n;
+    if (again && a->n)
+        icd->refused = lad_printf(
+            arena, "%s; without layers it offers %s: a layer between loader and driver is at fault", a->refused,
+            a->info[0].name);
+    else if (again)
+        icd->refused = a->refused;
+    if (again)
+        a->n = 0;
+    else if (!a->n && (crashed || names_layers()) && (!strcmp(icd->api, "vk") || !strcmp(icd->api, "cl"))) {
+        const char **bare = lad_split(arena, LAD_NO_LAYERS, &n);
+        *LAD_PUSH(arena, bare, n) = NULL;
+        a->refused = icd->refused;
+        ask(arena, icd, a, bare, timeout_ms);
+    }
+}
+
 /* Takes note of what the ICD's worker said or came to. */
 static void attend(struct lad_arena *arena, struct lad_icd *icd, struct asked *a, uint32_t timeout_ms)
 {
     const char *line;
+    bool crashed = false;
     switch (lad_child_next(a->child, &line)) {
     case LAD_CHILD_QUIET:
         return;
     case LAD_CHILD_LINE:
         read_answer(arena, line, icd, a);
         lad_child_deadline(a->child, 0);
-        if (a->n)
+        if (a->n && !a->refused)
             lad_worker_give(icd, a->child);
         else
             lad_child_destroy(&a->child);
         break;
     case LAD_CHILD_ENDED:
+        crashed = !lad_child_end(a->child)->late;
         icd->refused = explain_end(arena, a->child, timeout_ms);
         lad_child_destroy(&a->child);
         break;
     }
     a->child = NULL;
+    ask_without_layers(arena, icd, a, crashed, timeout_ms);
 }
 
 /* "llvmpipe (LLVM 15)" -> "llvmpipe-llvm-15" */
@@ -358,10 +402,8 @@ bool lad_inventory_start(struct lad_arena *arena, const char *const *want, uint3
         struct asked *a = &taking.asked[i];
         if (inv->icd[i].refused)
             continue;
-        a->child = lad_worker_start(arena, &inv->icd[i], NULL);
-        if (!a->child)
+        if (!ask(arena, &inv->icd[i], a, NULL, timeout_ms))
             return false;
-        lad_child_deadline(a->child, lad_now_ns() + timeout_ms * UINT64_C(1000000));
     }
     return true;
 }

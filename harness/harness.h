@@ -29,6 +29,8 @@ char *lad_printf(struct lad_arena *, const char *format, ...) __attribute__((for
 void *lad_push(struct lad_arena *, void *array, size_t *n, size_t element_bytes);
 #define LAD_PUSH(arena, array, n) ((__typeof__(array))lad_push(arena, &(array), &(n), sizeof *(array)))
 
+const char **lad_split(struct lad_arena *, const char *text, size_t *n); /* its blank-separated words */
+
 uint64_t lad_now_ns(void);      /* CLOCK_MONOTONIC */
 uint64_t lad_random(uint64_t *state); /* splitmix64 */
 uint64_t lad_hash(const void *, size_t, uint64_t start); /* FNV-1a, to derive seeds and keys */
@@ -238,6 +240,8 @@ bool lad_inventory_start(struct lad_arena *, const char *const *want, uint32_t t
  * sends a {"devices": ...} line of its own (*fresh). The caller destroys it or gives it back. NULL after lad_error. */
 struct lad_child *lad_worker_take(struct lad_arena *, const struct lad_icd *, bool *fresh);
 /* A new one, with more environment ("NAME=value" ..., NULL at the end). */
+/* The environment in which neither loader takes a layer, blank-separated. */
+#define LAD_NO_LAYERS "VK_LOADER_LAYERS_DISABLE=~all~ VK_INSTANCE_LAYERS= OPENCL_LAYERS="
 struct lad_child *lad_worker_start(struct lad_arena *, const struct lad_icd *, const char *const *env);
 void lad_worker_give(const struct lad_icd *, struct lad_child *);
 void lad_inventory_hang_up(void); /* tells the free workers to end; they do that while we go on */

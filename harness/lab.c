@@ -69,15 +69,6 @@ static bool is_possible(void *arg, const struct lad_experiment *e)
     return api;
 }
 
-static const char **split(struct lad_arena *arena, const char *text, size_t *n)
-{
-    const char **list = NULL;
-    char *save = NULL;
-    for (char *word = strtok_r(lad_strdup(arena, text), " ", &save); word; word = strtok_r(NULL, " ", &save))
-        *LAD_PUSH(arena, list, *n) = word;
-    return list;
-}
-
 /* The last value that a variable is given counts. */
 static void push(struct lad_lab *lab, const char ***list, size_t *n, const char *text)
 {
@@ -123,7 +114,7 @@ static bool start_experiment(struct lad_lab *lab, const struct lad_experiment *e
 {
     size_t n = 0, n_words = 0;
     bool here = e->where == LAD_WHERE_FRESH || e->where == LAD_WHERE_HERE;
-    const char **env = here ? keep_layer(lab, &n) : NULL, **words = split(lab->arena, e->environment, &n_words),
+    const char **env = here ? keep_layer(lab, &n) : NULL, **words = lad_split(lab->arena, e->environment, &n_words),
                **layer;
     lab->now = e;
     lab->target = e->where == LAD_WHERE_OTHER ? find_other(lab) : lab->device;

@@ -109,6 +109,16 @@ uint64_t lad_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
+const char **lad_split(struct lad_arena *arena, const char *text, size_t *n)
+{
+    const char **list = NULL;
+    char *save = NULL;
+    *n = 0;
+    for (char *word = strtok_r(lad_strdup(arena, text), " ", &save); word; word = strtok_r(NULL, " ", &save))
+        *LAD_PUSH(arena, list, *n) = word;
+    return list;
+}
+
 uint64_t lad_hash(const void *data, size_t bytes, uint64_t start)
 {
     const unsigned char *p = data;

@@ -60,6 +60,14 @@ check "with the call and its result" grep -q 'does not open: twinOpen: TWIN_BUSY
 "$tool" devices --plugin "$tmp/twins99.so" --json "$tmp/devices.json" >/dev/null 2>&1 || true
 check "a plugin for another version of backend.h is refused" says twins99.so "version 99"
 
+if [ -n "$good_vk" ]; then
+    VK_LAYER_PATH=$(dirname "$(realpath "$tool")")/layers
+    export VK_LAYER_PATH VK_DRIVER_FILES=$good_vk VK_ICD_FILENAMES=$good_vk
+    VK_INSTANCE_LAYERS=VK_LAYER_GPULADDER_fault GPULADDER_FAULT=E1.vk-hidden-device \
+        "$tool" devices --json "$tmp/devices.json" >/dev/null 2>&1 || true
+    check "a device that a layer hides is named, and the layer accused" says "$good_vk" "without layers it offers llvmpipe"
+fi
+
 check "no worker is left" sh -c "! pgrep -f '_[_]worker [a-z]* $tmp'"
 
 total
