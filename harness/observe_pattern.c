@@ -230,7 +230,7 @@ void lad_observe_place(struct lad_point *p, const struct lad_scan *s)
     uint64_t period, right = 0, more = 0;
     if (s->n * lad_type_bytes(s->type) < 4 && s->of['H'])
         return; /* a part of a mark is no mark */
-    if (s->of['H'] == s->wrong && !s->right)
+    if (s->of['H'] == s->wrong && !s->right && !s->first) /* what is rightly as before was read, too */
         lad_see(p, LAD_OBS_OUT_HOST, s->name, (int64_t)s->of['H']);
     else if (s->of['H'] == s->wrong && s->contiguous && !s->right_after)
         lad_see(p, LAD_OBS_OUT_HOST_TAIL, s->name, (int64_t)s->first);
