@@ -240,7 +240,7 @@ void lad_observe_exchange(struct lad_point *p)
         const uint32_t *w = p->words + i * LAD_W_WORDS;
         const char *on = lad_printf(p->arena, "dispatch %zu (%s)", i + 1, p->ran[i].desc->source->name);
         if (w[LAD_W_MAGIC] != lad_canary_word(LAD_CANARY_DEVICE, i * LAD_W_WORDS + LAD_W_MAGIC) ||
-            !(p->ran[i].groups[0] * p->ran[i].groups[1] * p->ran[i].groups[2] * p->ran[i].times))
+            !p->ran[i].groups[0] || !p->ran[i].groups[1] || !p->ran[i].groups[2] || !p->ran[i].times)
             continue; /* it left a trace, or was not to run */
         for (size_t j = 0; j < p->n_ran; j++) {
             const struct lad_ran *r = &p->ran[j];
