@@ -92,12 +92,22 @@ static bool is_mixed(size_t k, const uint32_t *words, uint64_t n)
     return false;
 }
 
+static struct lad_buf *find_buf(const struct lad_point *p, size_t k, struct lad_buf *fresh)
+{
+    return k == FRESH ? fresh : k == MARKER ? p->marker : k < p->n ? p->obj[k].gpu : NULL;
+}
+
+static const char *name_buf(const struct lad_point *p, size_t k)
+{
+    return k == FRESH ? "a new one" : k == MARKER ? "that of the markers" : p->obj[k].buf->name;
+}
+
 /* Do word i of buffer k and word j of another buffer share their memory? Writes and reads may go through memory of the
  * driver that still holds what was moved last; a word that only a command of the device has written is not there. */
 static bool is_shared(struct lad_point *p, size_t k, uint64_t i, struct lad_buf *other, uint64_t j)
 {
     uint32_t word = 0x5EEDA110u + (uint32_t)k, got = 0;
-    return lad_gpu_fill(p->gpu, p->obj[k].gpu, 4 * i, 4, word) && lad_gpu_wait(p->gpu) &&
+    return lad_gpu_fill(p->gpu, find_buf(p, k, NULL), 4 * i, 4, word) && lad_gpu_wait(p->gpu) &&
            lad_gpu_read(p->gpu, other, 4 * j, &got, sizeof got) && got == word;
 }
 
@@ -126,16 +136,11 @@ static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, c
         blocks += good == 16;
         bad_blocks += good == 0;
     }
-    struct lad_buf *second = from == FRESH ? fresh : from == MARKER ? p->marker : other ? p->obj[from].gpu : NULL;
-    if (other && !is_shared(p, k, at, second, at - shift))
+    if (other && !is_shared(p, k, at, find_buf(p, from, fresh), at - shift))
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_STALE, name, 0);
     else if (other)
         lad_observe(p->arena, p->r, shift ? LAD_OBS_ALIAS_PART : LAD_OBS_ALIAS_WHOLE,
-                    lad_printf(p->arena, "buffers %s and %s", name,
-                               from == FRESH    ? "a new one"
-                               : from == MARKER ? "that of the markers"
-                                                : p->obj[from].buf->name),
-                    (int64_t)shift);
+                    lad_printf(p->arena, "buffers %s and %s", name, name_buf(p, from)), (int64_t)shift);
     else if (zero == n)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_ZERO, name, 0);
     else if (host == n)
@@ -144,6 +149,27 @@ static void judge_stamps(struct lad_point *p, size_t k, struct lad_buf *fresh, c
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_BLOCKS, name, 64);
     else if (!own)
         lad_observe(p->arena, p->r, LAD_OBS_PLANT_LOST, name, 0);
+}
+
+/* The host may map other memory than the buffer is bound to, and then reads its own writes there. What the device holds
+ * comes by a copy command: the stamp of another buffer, where both share their memory. */
+static void judge_bound(struct lad_point *p, size_t k)
+{
+    enum { WORDS = 4 };
+    uint32_t words[WORDS], i = 0;
+    struct lad_buf_desc desc = {.bytes = sizeof words};
+    struct lad_buf *probe = lad_gpu_buf(p->gpu, &desc);
+    lad_canary_fill(LAD_CANARY_DEVICE, words, sizeof words, 0);
+    bool ok = probe && lad_gpu_plant(p->gpu, probe, 0, words, sizeof words) &&
+              lad_gpu_copy(p->gpu, find_buf(p, k, NULL), 0, probe, 0, sizeof words) && lad_gpu_wait(p->gpu) &&
+              lad_gpu_read(p->gpu, probe, 0, words, sizeof words);
+    size_t by = words[0] >> 20 & 0xFF;
+    while (ok && i < WORDS && words[i] == stamp(by, i))
+        i++;
+    if (i == WORDS && by != k && by < p->n && is_shared(p, k, 0, p->obj[by].gpu, 0))
+        lad_observe(p->arena, p->r, LAD_OBS_ALIAS_WHOLE,
+                    lad_printf(p->arena, "buffers %s and %s", p->obj[by].buf->name, name_buf(p, k)), 0);
+    lad_gpu_free(p->gpu, probe);
 }
 
 static bool stamp_buffer(struct lad_point *p, size_t k, uint32_t *words)
@@ -198,6 +224,10 @@ static void recheck_memory(struct lad_point *p)
         if (ok)
             judge_stamps(p, i, fresh, words, bytes / 4);
     }
+    for (size_t i = 0; ok && i < p->n && p->r->n_obs == before; i++)
+        judge_bound(p, i);
+    if (ok && p->marker && p->r->n_obs == before)
+        judge_bound(p, MARKER);
     /* What the host's writes do not reach, does a command of the device? */
     for (size_t i = 0; ok && i < p->n && p->r->n_obs > before; i++) {
         uint32_t got = 0, word = 0x5EEDF111u;
