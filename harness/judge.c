@@ -351,18 +351,6 @@ static void ask_device(struct lad_point *p, const struct lad_expect *e, struct l
     free(right);
 }
 
-/* A sign of life that does not come by way of memory: stamps of the device's clock around a batch, where the batch
- * itself writes them (an event has stamps without any work). Batches have them after the first wait that asks. */
-static bool hear_clock(struct lad_point *p)
-{
-    bool ok = true;
-    p->gpu->timed = true;
-    for (int i = 0; ok && i < 2; i++)
-        ok = lad_gpu_fill(p->gpu, p->marker, 12, 4, 0) && lad_gpu_wait(p->gpu);
-    p->gpu->timed = false;
-    return ok && p->gpu->times.device_ns && p->gpu->times.n_raw == 2;
-}
-
 /* Does the device still take work? */
 static void submit_again(struct lad_point *p)
 {
@@ -377,8 +365,10 @@ static void submit_again(struct lad_point *p)
     if (!ok && word && lad_observed(p->r, LAD_OBS_M_WRONG))
         return;
     lad_observe(p->arena, p->r, ok ? LAD_OBS_LATER_LANDED : LAD_OBS_LATER_LOST, NULL, 0);
-    if (!ok && hear_clock(p))
+    if (!ok && lad_point_hear_clock(p)) {
         lad_observe(p->arena, p->r, LAD_OBS_CLOCK_RAN, NULL, 0);
+        lad_point_write_grid(p);
+    }
     lad_record_fact(p->arena, p->r, ok ? '+' : '!', "a fill command in a later batch %s",
                     ok ? "landed" : "did not land");
 }

@@ -93,6 +93,10 @@ void lad_point_recheck(struct lad_point *);
 void lad_point_look_late(struct lad_point *);
 bool lad_point_copy(struct lad_point *, struct lad_buf *, uint64_t offset, uint64_t bytes, enum lad_mem by, void *to);
 
+/* clock.c: where nothing that the device writes is seen */
+bool lad_point_hear_clock(struct lad_point *); /* does its own clock run during a batch? */
+void lad_point_write_grid(struct lad_point *); /* does what the host writes arrive? */
+
 /* arguments.c: instead of the case, two kernels that show whether buffers and scalars arrive */
 bool lad_point_arguments(struct lad_point *);
 void lad_point_first_fill(struct lad_point *); /* ahead of the case: does the first command of a process land? */
