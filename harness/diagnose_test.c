@@ -102,6 +102,17 @@ static const struct {
     {"witness.never-ran markers.lost markers.late witness.late output.all-canary again.right", "S1", 'd', ""},
     {"output.all-zero plant.zero plant.fresh-lost markers.lost markers.never later.lost sum.right", "U3", 'd', ""},
     {"input.changed input.of-other again.keeps witness.ran-all case.dispatches", "U2", 'd', ""},
+    {"output.all-canary witness.never-ran markers.lost later.lost clock.ran again.same grid.arrived", "S2", 'd', ""},
+    {"output.all-canary witness.never-ran markers.lost later.lost clock.ran again.same grid.lost", "U1", 'd', ""},
+    {"output.all-canary witness.never-ran markers.lost later.lost clock.ran again.same", "S2", 'o', "U1"},
+    {"output.all-canary witness.never-ran markers.lost later.lost clock.ran again.same grid.arrived no-layers.changed "
+     "new-process.same",
+     "E1", 'd', ""},
+    {"output.all-canary witness.never-ran markers.landed later.landed copied.differs mapped.nothing again.same "
+     "no-layers.cured",
+     "E1", 'd', ""},
+    {"output.all-canary witness.never-ran markers.landed later.landed copied.differs mapped.nothing again.same", "S2",
+     'o', "D1"},
     {"witness.count-twice output.doubled markers.landed", "D4", 'd', ""},
     {"witness.taken-by-later witness.never-ran witness.same-kernel-ran witness.count-twice output.some-canary "
      "markers.landed",
