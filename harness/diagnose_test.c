@@ -125,6 +125,13 @@ static const struct {
     {"output.host-canary again.same copied.same sum.right witness.ran-all markers.landed", "U3", 'd', ""},
     {"output.host-canary late.arrived again.right", "S1", 'd', ""},
     {"output.all-canary again.right copied.right sum.right witness.ran-all", "S1", 'd', ""},
+    {"output.all-canary markers.lost markers.late again.right copied.differs mapped.differs witness.ran-all "
+     "pauses.same case.dispatches",
+     "S2", 'o', "B2"},
+    {"witness.missed markers.late witness.late output.right input.right pauses.same no-layers.cured new-process.same",
+     "E1", 'd', ""},
+    {"run.crash crash.in-kernel crash.on-driver-thread crash.far arguments.scalars-wrong arguments.buffers-wrong", "A1",
+     'o', "B4"},
     {"output.stale-blocks again.same copied.right sum.right witness.ran-all case.mapped", "S2", 'd', ""},
     {"output.all-canary again.same copied.right sum.right witness.ran-all case.mapped case.host-pointer", "A3", 'd',
      ""},
