@@ -54,14 +54,13 @@ static bool is_ramp(const struct lad_data *d)
     return true;
 }
 
-/* Elements of buffer k, in their order, where those of buffer j belong. */
-static bool is_echo_of(const struct lad_point *p, const struct lad_scan *s, size_t j, size_t k)
+/* Other elements, in their order, where those of the input belong; without others zeros. */
+static bool is_echo_of(const struct lad_scan *s, const struct lad_data *wanted, const struct lad_data *got)
 {
-    const struct lad_data *wanted = &p->data[j], *got = &p->data[k];
     uint64_t n = 0;
-    while (n < wanted->n && n < got->n && s->first + n <= s->last &&
+    while (n < wanted->n && (!got || n < got->n) && s->first + n <= s->last &&
            s->expected[s->first + n] == lad_bits(wanted->before, s->type, n) &&
-           lad_scan_actual(s, s->first + n) == lad_bits(got->before, s->type, n) &&
+           lad_scan_actual(s, s->first + n) == (got ? lad_bits(got->before, s->type, n) : 0) &&
            s->expected[s->first + n] != lad_scan_actual(s, s->first + n))
         n++;
     return n >= 4;
@@ -71,10 +70,10 @@ static void try_echo(struct lad_point *p, const struct lad_scan *s)
 {
     for (size_t j = 0; j < p->n; j++)
         for (size_t k = 0; k < p->n; k++)
-            if (j != k && p->obj[j].buf->role == LAD_INPUT && p->obj[k].buf->role == LAD_INPUT &&
+            if (p->obj[j].buf->role == LAD_INPUT && p->obj[k].buf->role == LAD_INPUT &&
                 p->obj[j].buf->type == s->type && p->obj[k].buf->type == s->type && !p->obj[j].buf->table &&
-                is_echo_of(p, s, j, k)) {
-                lad_see(p, LAD_OBS_ON_OTHER, p->obj[j].buf->name, (int64_t)k);
+                is_echo_of(s, &p->data[j], j == k ? NULL : &p->data[k])) {
+                lad_see(p, j == k ? LAD_OBS_ON_ZERO : LAD_OBS_ON_OTHER, p->obj[j].buf->name, (int64_t)k);
                 return;
             }
 }
@@ -108,7 +107,7 @@ static void try_buffer(struct lad_point *p, const struct lad_scan *s, size_t k)
         memcpy((char *)other + (by < 0 ? -by : 0), (const char *)p->data[k].before + (by > 0 ? by : 0),
                o->bytes - (uint64_t)abs(by));
         data[k].before = other;
-        if (follows(p, s, data, &p->scope))
+        if (!zero && follows(p, s, data, &p->scope) && !contradicts(p, s, data))
             lad_see(p, LAD_OBS_ON_SHIFTED, o->buf->name, by);
     }
     for (size_t i = 0; i < p->n; i++)
