@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "forms.h"
 
 enum { N = 1024, ROW = 64, BYTES = 4 * N };
 
@@ -43,31 +44,8 @@ static struct {
     bool shared; /* the buffers are shared virtual memory */
 } cl;
 
-static int n_args;
-static char **args;
 static cl_uint values[2][N], own[4][N] __attribute__((aligned(4096)));
 static volatile int called;
-
-/* The form of a step: the place of what was asked for in "first|second|...". */
-static int form(const char *step, const char *forms)
-{
-    size_t n = strlen(step);
-    const char *value = NULL;
-    for (int i = 2; i < n_args; i++)
-        if (!strncmp(args[i], step, n) && args[i][n] == '=')
-            value = args[i] + n + 1;
-    for (int k = 0; value; k++) {
-        size_t bytes = strcspn(forms, "|");
-        if (strlen(value) == bytes && !strncmp(value, forms, bytes))
-            return k;
-        if (!forms[bytes]) {
-            fprintf(stderr, "cl_forms: %s: no form '%s'\n", step, value);
-            exit(2);
-        }
-        forms += bytes + 1;
-    }
-    return 0;
-}
 
 static void need(cl_int result, const char *what)
 {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "forms.h"
 
 enum { N = 1000, BYTES = 4 * N, PLUS = 7, A = 0, B, DST, UP, DOWN, GRID, BUFFERS };
 
@@ -35,30 +36,6 @@ static struct {
     VkEvent event[2], done;
     VkCommandPool pool;
 } vk;
-
-static int n_args;
-static char **args;
-
-/* The form of a step: the place of what was asked for in "first|second|...". */
-static int form(const char *step, const char *forms)
-{
-    size_t n = strlen(step);
-    const char *value = NULL;
-    for (int i = 2; i < n_args; i++)
-        if (!strncmp(args[i], step, n) && args[i][n] == '=')
-            value = args[i] + n + 1;
-    for (int k = 0; value; k++) {
-        size_t bytes = strcspn(forms, "|");
-        if (strlen(value) == bytes && !strncmp(value, forms, bytes))
-            return k;
-        if (!forms[bytes]) {
-            fprintf(stderr, "vk_forms: %s: no form '%s'\n", step, value);
-            exit(2);
-        }
-        forms += bytes + 1;
-    }
-    return 0;
-}
 
 static void need(VkResult result, const char *what)
 {
